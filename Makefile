@@ -1,0 +1,75 @@
+# SupportMax in a few words; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.ONESHELL:
+
+PYTHON ?= python3
+PORT ?=
+# uv is taken from the PATH, or put into .uv/ (nothing outside this folder is touched).
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := .venv/bin
+# Compiled bytecode: a start takes 20 s with it and 80 s without.
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help
+help: ## list what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: .venv/run ## install and start on http://127.0.0.1:8000 (PORT= changes it); Ctrl-C stops everything
+	@exec $(BIN)/supportmax run $(if $(PORT),--port $(PORT))
+
+.PHONY: test
+test: .venv/dev ## install and run every test
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: .venv/dev ## format, lint, types, imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: bench
+bench: .venv/dev ## measure the road against a bare relay; prints a table, writes bench.json
+	$(BIN)/python -m tests.bench
+
+.PHONY: chaos
+chaos: .venv/dev ## only the tests that break things
+	$(BIN)/python -m pytest -m chaos
+
+.PHONY: setup
+setup: .venv/dev ## install everything for work on SupportMax itself
+
+.PHONY: format
+format: .venv/dev ## write the format and the fixes that need no thought
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: $(UV) ## resolve the dependencies anew
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+.uv/bin/uv: requirements-uv.lock
+	@echo "installing uv into .uv/ …"
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+.venv/bin/python: | $(UV)
+	@$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
+
+.venv/run: requirements.lock pyproject.toml | .venv/bin/python $(UV)
+	@echo "installing SupportMax into .venv/ …"
+	$(INSTALL) -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/python -m compileall -q actors config deployments routing
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/run
+	@echo "installing what the tests need into .venv/ …"
+	$(INSTALL) -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,39 @@
+"""The one door to the relational store: SQLite embedded, PostgreSQL behind the same seam later.
+
+Open it once per process with `open_database`, hand it to the repositories, and let
+`deployments/app.py` close it. Nothing else in SupportMax speaks SQL, apart from
+`actors/knowledge/records.py`, which reads a company's own tables through the same door.
+"""
+
+from actors.database.accounts import Accounts, ApiKey, NewApiKey, key_id_of
+from actors.database.conversations import Conversations, NewTurn, TurnRow
+from actors.database.decisions import DecisionRow, Decisions
+from actors.database.engine import Database, open_database
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from actors.database.idempotency import Begun, Done, Fresh, Idempotency, Mismatch, Running
+from actors.database.ledger import Checkpoint, Ledger, Spend
+
+__all__ = [
+    "Accounts",
+    "ApiKey",
+    "Begun",
+    "Checkpoint",
+    "Conversations",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseUnavailable",
+    "DecisionRow",
+    "Decisions",
+    "Done",
+    "Fresh",
+    "Idempotency",
+    "Ledger",
+    "Mismatch",
+    "NewApiKey",
+    "NewTurn",
+    "Running",
+    "Spend",
+    "TurnRow",
+    "key_id_of",
+    "open_database",
+]

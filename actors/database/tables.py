@@ -1,0 +1,182 @@
+"""Every table, tenant first in every key that belongs to one.
+
+Times are seconds since the epoch, money is whole pico-dollars (10^-12 USD), so that
+sums are exact in any database; bodies are JSON objects. Only columns that a query needs
+are columns.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant", Text, primary_key=True)
+
+
+api_key = Table(
+    "api_key",
+    metadata,
+    _tenant(),
+    Column("key_id", Text, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    # A bearer shows a key before anybody knows whose it is: ids are unique over all tenants.
+    Index("api_key_by_id", "key_id", unique=True),
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text),
+    Column("last_seq", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("conversation_by_user", "tenant", "user_id", "updated_at"),
+)
+
+turn = Table(
+    "turn",
+    metadata,
+    _tenant(),
+    Column("conversation_id", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("role", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("answer_id", Text),
+    Column("at", Double, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant", "conversation_id"],
+        ["conversation.tenant", "conversation.id"],
+        ondelete="CASCADE",
+    ),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    _tenant(),
+    Column("answer_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("platform", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("latency_ms", Double, nullable=False),
+    Column("first_byte_ms", Double),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost_pico_usd", BigInteger),  # NULL: the price was unknown, which is not 0.
+    Column("error", Text),
+    Column("retry_after_s", Double),
+    Column("abandoned", Boolean, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Index("ledger_by_tenant_time", "tenant", "at"),
+    Index("ledger_by_time", "at"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("answer_id", Text),
+    Column("at", Double, nullable=False),
+    Column("body", JSON, nullable=False),
+    Index("decision_by_time", "at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _tenant(),
+    Column("key", Text, primary_key=True),
+    Column("body_hash", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("lease", Text, nullable=False),
+    Column("status", Integer),
+    Column("answer", JSON),
+    Column("created_at", Double, nullable=False),
+    Column("leased_at", Double, nullable=False),
+    Index("idempotency_by_time", "created_at"),
+)
+
+# The next two belong to the service, not to a tenant.
+reporter = Table(
+    "reporter",
+    metadata,
+    Column("replica", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# What a company knows about its customers; filled by actors/knowledge/records.py.
+customer = Table(
+    "customer",
+    metadata,
+    _tenant(),
+    Column("user_id", Text, primary_key=True),
+    Column("account_name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("since", Text, nullable=False),
+)
+
+invoice = Table(
+    "invoice",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("issued", Text, nullable=False),
+    Column("amount_cents", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("paid_at", Text),
+    Index("invoice_by_user", "tenant", "user_id", "issued"),
+)
+
+# "order" is a word of SQL.
+customer_order = Table(
+    "customer_order",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("placed", Text, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("amount_cents", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Index("customer_order_by_user", "tenant", "user_id", "placed"),
+)

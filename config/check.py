@@ -1,0 +1,61 @@
+"""What `supportmax check` prints: every platform and why it can or cannot answer, and findings."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from config.loader import Loaded, load_settings
+from config.platforms import BUILT
+from config.problems import ConfigErrors
+from config.resolve import ResolvedPlatform, resolve_platforms
+from config.settings import Profile
+from routing.errors import ConfigError
+
+
+def run(
+    paths: Sequence[Path] | None,
+    env: Mapping[str, str],
+    profile: Profile,
+    simulated: Collection[str] = BUILT,
+    adapters: Collection[str] = BUILT,
+) -> tuple[int, list[str]]:
+    """The exit code, 0 when the configuration can be used and 1 when it has errors, and lines.
+
+    Warnings leave the code 0, and so do platforms without credentials: a pipeline that
+    checks a configuration need not know the secrets.
+    """
+    try:
+        loaded = load_settings(paths, env, profile)
+        resolved = resolve_platforms(loaded.settings, profile, simulated, adapters)
+    except ConfigErrors as errors:
+        lines = [f"error: {error}" for error in errors.errors]
+        return 1, [*lines, _counted(len(lines), "error")]
+    except ConfigError as error:
+        return 1, [f"error: {error}", _counted(1, "error")]
+    return 0, report(loaded, resolved)
+
+
+def report(loaded: Loaded, resolved: Sequence[ResolvedPlatform]) -> list[str]:
+    """One line a platform, then sign-on when it lacks something, warnings, and a summary."""
+    lines = [_platform_line(platform) for platform in resolved]
+    missing = loaded.settings.unset_below("sso")
+    if missing:
+        lines.append(f"{'sso':<15} not configured: {', '.join(missing)} not set")
+    lines.extend(f"warning: {notice}" for notice in loaded.warnings)
+    able = sum(platform.state != "disabled" for platform in resolved)
+    if not able:
+        lines.append("warning: no platform can answer; every chat will be refused with 503")
+    warnings = sum(line.startswith("warning: ") for line in lines)
+    lines.append(
+        f"{able} of {len(resolved)} platforms can answer; {_counted(warnings, 'warning')}, 0 errors"
+    )
+    return lines
+
+
+def _platform_line(platform: ResolvedPlatform) -> str:
+    why = f"  {platform.reason}" if platform.reason else ""
+    model = platform.model or "-"
+    return f"{platform.name:<15} {platform.state:<10}  {model:<18}{why}".rstrip()
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

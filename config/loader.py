@@ -1,0 +1,142 @@
+"""Read, fill in, validate and modernise the configuration, and say everything that is wrong."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from config.document import Document, Loc, Value, read_document
+from config.explain import explain
+from config.interpolate import interpolate
+from config.modernise import modernise
+from config.problems import ConfigErrors, Notice
+from config.settings import Profile, Settings, Unset
+from routing.errors import ConfigError
+
+_HERE = Path(__file__).parent
+
+SHIPPED = tuple(
+    _HERE / f"{name}_config.yaml" for name in ("platform", "mcp", "security", "routing")
+)
+"""The configuration as shipped."""
+
+# More files than sections exist is a directory of something else.
+_MAX_FILES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and what should be changed although it works."""
+
+    settings: Settings
+    warnings: tuple[Notice, ...]
+
+
+def load_settings(paths: Sequence[Path] | None, env: Mapping[str, str], profile: Profile) -> Loaded:
+    """The configuration in files, directories (their *.yaml) or, with None, as shipped.
+
+    Raises:
+        ConfigErrors: (a ConfigError) with every error found, each with file, line and key.
+    """
+    files, errors = _files(paths)
+    document = read_document(*files)
+    filled = interpolate(document, env)
+    errors += document.errors
+    errors += filled.errors
+    settings = _validate(document, filled.data, filled.unset, errors)
+    notices = [*filled.notices, *_defaults_taken(document, filled.unset)]
+    if settings is not None:
+        modern = modernise(settings, document, profile)
+        settings = modern.settings
+        errors += modern.errors
+        notices += modern.notices
+    if errors or settings is None:
+        raise ConfigErrors(sorted(errors, key=lambda error: (error.path, error.line or 0)))
+    return Loaded(settings, tuple(notices))
+
+
+def _files(paths: Sequence[Path] | None) -> tuple[list[Path], list[ConfigError]]:
+    files: list[Path] = []
+    errors: list[ConfigError] = []
+    for path in paths if paths is not None else SHIPPED:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        if path.resolve() == _HERE.resolve():
+            # Our own directory also holds tables that are no settings, like models.yaml.
+            files.extend(SHIPPED)
+            continue
+        try:
+            inside = sorted(item for item in path.iterdir() if item.suffix in {".yaml", ".yml"})
+        except OSError as error:
+            errors.append(ConfigError(str(path), None, "", f"cannot be read: {error.strerror}"))
+            continue
+        files.extend(inside[:_MAX_FILES])
+        if not inside:
+            errors.append(ConfigError(str(path), None, "", "holds no *.yaml file"))
+        if len(inside) > _MAX_FILES:
+            message = f"holds more than {_MAX_FILES} YAML files; name the ones that are meant"
+            errors.append(ConfigError(str(path), None, "", message))
+    return files, errors
+
+
+def _validate(
+    document: Document,
+    data: dict[str, Value],
+    unset: Sequence[Unset],
+    errors: list[ConfigError],
+) -> Settings | None:
+    if "unset" in data:
+        # The loader's own field: in a file it is a key like any other we do not know.
+        errors.append(document.error(("unset",), "is not a setting; delete it"))
+    locs = {value.loc for value in unset}
+    while True:
+        try:
+            return Settings.model_validate({**data, "unset": tuple(unset)})
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+        # Each round takes a block away, so this ends.
+        if not sum(_prune(data, details, locs) for details in found):
+            errors += [explain(details, document) for details in found]
+            return None
+
+
+def _prune(data: dict[str, Value], details: ErrorDetails, unset: Collection[Loc]) -> bool:
+    """Take a block away that is only wrong because a variable in it is not set.
+
+    Such a variable is not an error: the platform it belongs to is not configured.
+    """
+    loc: Loc = details["loc"]
+    if details["type"] == "missing" and loc in unset:
+        block = loc[:-1]
+    elif details["type"] == "value_error" and loc[0] == "platforms":
+        block = loc
+    else:
+        return False
+    while block and isinstance(block[-1], int):
+        block = block[:-1]
+    if not any(value[: len(block)] == block for value in unset):
+        return False
+    parent: Value = data
+    for part in block[:-1]:
+        if isinstance(parent, dict):
+            parent = parent.get(str(part))
+        elif isinstance(parent, list) and isinstance(part, int) and part < len(parent):
+            parent = parent[part]
+    return isinstance(parent, dict) and parent.pop(str(block[-1]), None) is not None
+
+
+def _defaults_taken(document: Document, unset: Sequence[Unset]) -> list[Notice]:
+    """Notices of values that fell back to a default; platforms and sign-on tell their own."""
+    return [
+        Notice(
+            place.path,
+            place.line,
+            value.key,
+            f"{', '.join(value.names)} not set; the default holds",
+        )
+        for value in unset
+        if not value.key.startswith(("platforms.", "sso.")) and (place := document.place(value.loc))
+    ]

@@ -1,0 +1,146 @@
+"""Settings of the platforms: which a company has, how each is reached, what it may use of it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from config.values import Credential, Number, Section, Text, WebAddress, Whole
+from routing.money import Price
+
+PlatformName = Literal["openai", "anthropic", "azure_openai", "google_vertex", "copilot_studio"]
+
+BUILT: frozenset[PlatformName] = frozenset({"openai", "anthropic"})
+"""Platforms this version has an adapter and a simulator for."""
+
+
+def _decimal_text(value: object) -> object:
+    # 0.1 the float is not 0.1 the price; its shortest text is what was written.
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Usd = Annotated[Decimal, BeforeValidator(_decimal_text), Field(ge=0, le=100_000)]
+
+
+class PriceOverride(Section):
+    """A negotiated price in USD per million tokens; it wins over the public list."""
+
+    input: Usd = Field(examples=[2.00])
+    output: Usd = Field(examples=[10.00])
+    cache_read: Usd | None = Field(default=None, examples=[0.20])
+    cache_write: Usd | None = Field(default=None, examples=[2.50])
+
+    def price(self) -> Price:
+        """The override as the price that routing reckons with."""
+        return Price(self.input, self.output, self.cache_read, self.cache_write, "configuration")
+
+
+class Replicas(Section):
+    """How many processes serve a platform, and when to add one.
+
+    A replica makes about 1,500 calls a second; at 1.3 s an answer that is
+    2,000 in flight. 200 keeps a tenth of it and leaves room while a new one starts.
+    """
+
+    min: Whole = Field(default=1, ge=1, le=1000, examples=[1])
+    max: Whole = Field(default=4, ge=1, le=1000, examples=[4])
+    target_in_flight: Whole = Field(default=200, ge=1, le=10_000, examples=[200])
+
+    @model_validator(mode="after")
+    def _min_is_not_above_max(self) -> "Replicas":
+        if self.min > self.max:
+            raise ValueError(f"min is {self.min} and max is {self.max}; write a max of {self.min}")
+        return self
+
+
+class PlatformSettings(Section):
+    """What every platform has.
+
+    `timeout_s` bounds one attempt. `regions` names where the vendor has agreed to process
+    requests; none is no promise. `simulated` asks for the simulator even when there are
+    credentials (development only).
+    """
+
+    enabled: bool = Field(default=True, examples=["true"])
+    simulated: bool = Field(default=False, examples=["false"])
+    # 60 s: a long answer (4,000 tokens at 80 a second) and its first token, with a little room.
+    timeout_s: Number = Field(default=60.0, gt=0, le=600, examples=[60])
+    # 1,000: the SDKs' own default pool.
+    max_connections: Whole = Field(default=1000, ge=1, le=10_000, examples=[1000])
+    replicas: Replicas = Replicas()
+    quality: Number | None = Field(default=None, ge=0, le=1, examples=[0.8])
+    regions: tuple[Text, ...] = Field(default=(), examples=["[us, eu]"])
+    price_override: PriceOverride | None = None
+
+
+class ModelSettings(PlatformSettings):
+    """A platform where the caller chooses the model's limits."""
+
+    max_tokens: Whole | None = Field(default=None, ge=1, le=1_000_000, examples=[4000])
+    temperature: Number | None = Field(default=None, ge=0, le=2, examples=[0.7])
+
+
+class OpenAISettings(ModelSettings):
+    """OpenAI, or a server that speaks its Responses wire at `base_url`."""
+
+    api_key: Credential | None = Field(default=None, examples=["${OPENAI_API_KEY}"])
+    model: Text = Field(default="gpt-6.1-terra", examples=["gpt-6.1-terra"])
+    base_url: WebAddress | None = Field(default=None, examples=["https://us.api.openai.com/v1"])
+
+
+class AnthropicSettings(ModelSettings):
+    """Anthropic, or a server that speaks its Messages wire at `base_url` (without /v1)."""
+
+    api_key: Credential | None = Field(default=None, examples=["${ANTHROPIC_API_KEY}"])
+    model: Text = Field(default="claude-sonnet-5-5", examples=["claude-sonnet-5-5"])
+    base_url: WebAddress | None = Field(default=None, examples=["https://gateway.example.com"])
+
+
+class AzureOpenAISettings(ModelSettings):
+    """Azure OpenAI: `deployment` is your name for it, `base_model` what it is and costs."""
+
+    api_key: Credential | None = Field(default=None, examples=["${AZURE_OPENAI_KEY}"])
+    endpoint: WebAddress | None = Field(
+        default=None, examples=["https://my-resource.openai.azure.com"]
+    )
+    deployment: Text | None = Field(default=None, examples=["support-luna"])
+    base_model: Text | None = Field(default=None, examples=["gpt-6-luna"])
+
+
+class GoogleVertexSettings(ModelSettings):
+    """Google's Agent Platform (Vertex AI); credentials are Google's application default."""
+
+    project_id: Text | None = Field(default=None, examples=["${GCP_PROJECT_ID}"])
+    location: Text = Field(default="global", examples=["global"])
+    model: Text = Field(default="gemini-3.8-flash", examples=["gemini-3.8-flash"])
+
+
+class CopilotStudioSettings(PlatformSettings):
+    """A Copilot Studio agent over Direct Line; it chooses its own model and limits."""
+
+    bot_id: Text | None = Field(default=None, examples=["${COPILOT_BOT_ID}"])
+    secret: Credential | None = Field(default=None, examples=["${COPILOT_SECRET}"])
+
+
+class Platforms(Section):
+    """The platforms by name; one that is left out does not exist."""
+
+    openai: OpenAISettings | None = None
+    anthropic: AnthropicSettings | None = None
+    azure_openai: AzureOpenAISettings | None = None
+    google_vertex: GoogleVertexSettings | None = None
+    copilot_studio: CopilotStudioSettings | None = None
+
+    def present(self) -> Iterator[tuple[PlatformName, PlatformSettings]]:
+        """Every platform the configuration speaks of, in the order above."""
+        everyone: tuple[tuple[PlatformName, PlatformSettings | None], ...] = (
+            ("openai", self.openai),
+            ("anthropic", self.anthropic),
+            ("azure_openai", self.azure_openai),
+            ("google_vertex", self.google_vertex),
+            ("copilot_studio", self.copilot_studio),
+        )
+        for name, platform in everyone:
+            if platform is not None:
+                yield name, platform

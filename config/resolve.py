@@ -1,0 +1,206 @@
+"""Which platforms can answer: configured, simulated or disabled, and why."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import SecretStr
+
+from config.models import COPILOT_MODEL, ModelFacts, shipped_models
+from config.modernise import model_name
+from config.platforms import (
+    BUILT,
+    AnthropicSettings,
+    AzureOpenAISettings,
+    CopilotStudioSettings,
+    GoogleVertexSettings,
+    ModelSettings,
+    OpenAISettings,
+    PlatformName,
+    PlatformSettings,
+    Replicas,
+)
+from config.settings import Profile, Settings
+from routing.errors import ConfigError
+from routing.money import Price
+from routing.platform_profile import PlatformProfile
+
+State = Literal["configured", "simulated", "disabled"]
+
+_SIMULATED_REGIONS = frozenset({"us", "eu"})
+"""A simulator's requests stay on this machine: it keeps the residency promises of a demo."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPlatform:
+    """A platform as it will be run. It holds no credential, so it may cross processes.
+
+    `reason` says why it is not configured; empty when it is. `model` is the name after
+    aliases (Azure: the base model; Copilot Studio has none of ours). `base_url` is None for
+    the vendor's own address, and for a simulator, which gets its own when it starts.
+    """
+
+    name: PlatformName
+    state: State
+    reason: str
+    model: str
+    facts: ModelFacts
+    quality: float
+    regions: frozenset[str]
+    max_tokens: int
+    temperature: float | None
+    timeout_s: float
+    max_connections: int
+    replicas: Replicas
+    base_url: str | None
+    price_override: Price | None
+
+
+def resolve_platforms(
+    settings: Settings,
+    profile: Profile,
+    simulated: Collection[str] = BUILT,
+    adapters: Collection[str] = BUILT,
+) -> tuple[ResolvedPlatform, ...]:
+    """Every platform of the configuration with its state.
+
+    `simulated` names the platforms that have a simulator, `adapters` those that have an
+    adapter; both are this version's own unless told otherwise.
+
+    Raises:
+        ConfigError: production was asked to use a simulator.
+    """
+    resolved: list[ResolvedPlatform] = []
+    for name, platform in settings.platforms.present():
+        state, reason = _state(
+            settings, name, platform, profile, simulated=simulated, adapters=adapters
+        )
+        resolved.append(_resolve(settings, name, platform, state, reason))
+    return tuple(resolved)
+
+
+def to_profile(resolved: ResolvedPlatform, price: Price | None) -> PlatformProfile:
+    """What routing needs to know; `price` is the list price, which a negotiated one replaces."""
+    return PlatformProfile(
+        name=resolved.name,
+        model=resolved.model,
+        capabilities=resolved.facts.capabilities,
+        context_window=resolved.facts.context_window,
+        max_output_tokens=resolved.facts.max_output_tokens,
+        regions=resolved.regions,
+        quality=resolved.quality,
+        prior_latency_ms=resolved.facts.prior_latency_ms,
+        price=resolved.price_override or price,
+        simulated=resolved.state == "simulated",
+        temperature=resolved.temperature,
+        retires_at=resolved.facts.retires_at,
+    )
+
+
+def credential_of(settings: Settings, name: PlatformName) -> SecretStr | None:
+    """The platform's key or secret; call it in the replica that needs it, and pass it nowhere."""
+    match getattr(settings.platforms, name):
+        case OpenAISettings(api_key=key) | AnthropicSettings(api_key=key):
+            return key
+        case AzureOpenAISettings(api_key=key):
+            return key
+        case CopilotStudioSettings(secret=key):
+            return key
+        case _:
+            return None
+
+
+def _resolve(
+    settings: Settings,
+    name: PlatformName,
+    platform: PlatformSettings,
+    state: State,
+    reason: str,
+) -> ResolvedPlatform:
+    tunable = platform if isinstance(platform, ModelSettings) else None
+    model = COPILOT_MODEL if tunable is None else model_name(tunable)
+    facts = shipped_models().facts(name, model)
+    wanted = settings.routing.max_tokens
+    if tunable is not None and tunable.max_tokens is not None:
+        wanted = tunable.max_tokens
+    regions = frozenset(platform.regions)
+    override = platform.price_override
+    return ResolvedPlatform(
+        name=name,
+        state=state,
+        reason=reason,
+        model=model,
+        facts=facts,
+        quality=facts.quality if platform.quality is None else platform.quality,
+        regions=regions or (_SIMULATED_REGIONS if state == "simulated" else regions),
+        max_tokens=min(wanted, facts.max_output_tokens) if facts.known else wanted,
+        temperature=None if tunable is None else tunable.temperature,
+        timeout_s=platform.timeout_s,
+        max_connections=platform.max_connections,
+        replicas=platform.replicas,
+        base_url=None if state == "simulated" else _base_url(platform),
+        price_override=None if override is None else override.price(),
+    )
+
+
+def _state(
+    settings: Settings,
+    name: PlatformName,
+    platform: PlatformSettings,
+    profile: Profile,
+    *,
+    simulated: Collection[str],
+    adapters: Collection[str],
+) -> tuple[State, str]:
+    """The state and its reason."""
+    if platform.simulated and profile == "production":
+        message = "production does not simulate; delete the line or write `simulated: false`"
+        raise ConfigError("configuration", None, f"platforms.{name}.simulated", message)
+    if not platform.enabled:
+        return "disabled", "enabled: false"
+    reason = "simulated: true" if platform.simulated else _not_configured(settings, name, platform)
+    if not reason:
+        if name in adapters:
+            return "configured", ""
+        return "disabled", f"this version has no adapter for {name}"
+    if profile == "production":
+        return "disabled", reason
+    if name in simulated:
+        return "simulated", reason
+    return "disabled", f"{reason}; this version has no simulator for {name}"
+
+
+def _not_configured(settings: Settings, name: PlatformName, platform: PlatformSettings) -> str:
+    """Why the platform cannot be reached, or nothing."""
+    unset = settings.unset_below(f"platforms.{name}")
+    if unset:
+        return f"{', '.join(unset)} not set"
+    missing = [key for key in _needed(platform) if getattr(platform, key) is None]
+    cures = [
+        f"{key}: {(type(platform).model_fields[key].examples or ['...'])[0]}" for key in missing
+    ]
+    return f"no {' and no '.join(missing)}; write {', '.join(cures)}" if missing else ""
+
+
+def _needed(platform: PlatformSettings) -> tuple[str, ...]:
+    match platform:
+        case OpenAISettings() | AnthropicSettings():
+            return ("api_key",)
+        case AzureOpenAISettings():
+            return ("api_key", "endpoint", "deployment")
+        case GoogleVertexSettings():
+            return ("project_id",)
+        case CopilotStudioSettings():
+            return ("bot_id", "secret")
+        case _:
+            raise TypeError(f"{type(platform).__name__} has no row here")
+
+
+def _base_url(platform: PlatformSettings) -> str | None:
+    match platform:
+        case OpenAISettings(base_url=address) | AnthropicSettings(base_url=address):
+            return address
+        case AzureOpenAISettings(endpoint=address):
+            return address
+        case _:
+            return None

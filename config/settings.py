@@ -1,0 +1,60 @@
+"""Settings: the whole tree of the configuration, validated and frozen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+from config.gateway import McpSettings
+from config.platforms import Platforms
+from config.routing import RoutingSettings
+from config.security import RbacSettings, SsoSettings
+from config.values import Section, Text, Whole
+
+Profile = Literal["development", "production"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unset:
+    """A value left empty because environment variables it names are not set."""
+
+    loc: tuple[str | int, ...]
+    key: str
+    names: tuple[str, ...]
+
+
+class ServerSettings(Section):
+    """Where HTTP is served, and how large a request may be."""
+
+    # Loopback unless somebody decides otherwise: a service nobody has secured is not published.
+    host: Text = Field(default="127.0.0.1", examples=["127.0.0.1"])
+    port: Whole = Field(default=8000, ge=1, le=65_535, examples=[8000])
+    # 1 MiB: a long conversation is about 100 KB; what is larger is a mistake or an attack.
+    max_body_bytes: Whole = Field(default=1_048_576, ge=1024, le=104_857_600, examples=[1_048_576])
+
+
+class Settings(Section):
+    """Everything the configuration files say.
+
+    `unset` is written by the loader, never by a file: the values which are missing because
+    a variable is not set.
+    """
+
+    platforms: Platforms = Platforms()
+    routing: RoutingSettings = RoutingSettings()
+    mcp: McpSettings = McpSettings()
+    sso: SsoSettings | None = None
+    rbac: RbacSettings | None = None
+    server: ServerSettings = ServerSettings()
+    unset: SkipJsonSchema[tuple[Unset, ...]] = Field(default=(), exclude=True)
+
+    def unset_below(self, key: str) -> tuple[str, ...]:
+        """Names of the variables missing at or below a dotted key, each once."""
+        names = [
+            name
+            for value in self.unset
+            if value.key == key or value.key.startswith((f"{key}.", f"{key}["))
+            for name in value.names
+        ]
+        return tuple(dict.fromkeys(names))

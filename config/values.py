@@ -1,0 +1,66 @@
+"""Building blocks of the settings: the frozen base, and types that say what they expect."""
+
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+_ADDRESS = "write an address with its scheme, like https://gateway.example.com/v1"
+
+
+class Section(BaseModel):
+    """One block of the configuration: frozen, and unknown keys are errors."""
+
+    # hide_input: pydantic prints what it was given, and that may be a secret.
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+def _not_a_switch(value: object) -> object:
+    # True is an int to Python: `port: true` would become port 1.
+    if isinstance(value, bool):
+        raise PydanticCustomError("number_type", "a number belongs here")
+    return value
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    # A credential travels in an HTTP header: a line end or an umlaut in it fails on the
+    # first call, as an error that does not name the configuration.
+    text = secret.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(
+            "a credential is printable ASCII without white space; "
+            "look for a line end or a quotation mark that was copied along"
+        )
+    return secret
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        raise ValueError(_ADDRESS) from None
+    if parts.scheme not in {"http", "https"} or not host or not text.isprintable() or " " in text:
+        raise ValueError(_ADDRESS)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("leave user and password out of the address; use api_key")
+    return text.rstrip("/")
+
+
+Whole = Annotated[int, BeforeValidator(_not_a_switch)]
+"""A whole number; the text of one is taken too, because variables are text."""
+
+Number = Annotated[float, BeforeValidator(_not_a_switch)]
+"""A finite number, or the text of one."""
+
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+"""Some text, not none."""
+
+Credential = Annotated[SecretStr, AfterValidator(_sendable)]
+"""A key or secret: hidden in every print, dump and error."""
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""An http or https address without a trailing slash."""

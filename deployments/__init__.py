@@ -1,0 +1,1 @@
+"""Where SupportMax meets the world: HTTP, vendors, identity, processes, and the wiring of it all."""

@@ -1,0 +1,129 @@
+"""What is asked of the agent, and what it gives back: the words between HTTP and the road."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from actors.knowledge.document import Passage
+from deployments.mcp_gateway.context import Context
+from routing.decision import Decision
+from routing.exchange import ChatReply
+from routing.message import Json
+from routing.requirement import Requirements
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A customer's message and the limits of its answer.
+
+    `platform` None means the road chooses. `fallback_platforms` None means any, where
+    the road chooses, and none, where the platform is fixed. `user_id` is whom the
+    message is about, never who is calling.
+    """
+
+    message: str
+    user_id: str | None = None
+    conversation_id: str | None = None
+    platform: str | None = None
+    fallback_platforms: tuple[str, ...] | None = None
+    strategy: str | None = None
+    requirements: Requirements = field(default_factory=Requirements)
+    sources: tuple[str, ...] | None = None
+    max_tokens: int | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One call to one platform, as callers see it: `ok`, or the kind of its failure."""
+
+    platform: str
+    outcome: str
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer with what it cost and who was asked. `cost_usd` None is unknown."""
+
+    id: str
+    conversation_id: str
+    reply: ChatReply
+    context: Context
+    platform: str
+    simulated: bool
+    cost_usd: Decimal | None
+    latency_ms: float
+    attempts: Sequence[Tried]
+    decision: Decision
+
+    def to_json(self) -> dict[str, Json]:
+        """The answer as callers get it."""
+        usage = self.reply.usage
+        return {
+            "id": self.id,
+            "conversation_id": self.conversation_id,
+            "text": self.reply.text,
+            "citations": [
+                citation(p) for p in self.context.passages if f"[{p.id}]" in self.reply.text
+            ],
+            "platform": self.platform,
+            "model": self.reply.model,
+            "simulated": self.simulated,
+            "finish_reason": self.reply.finish_reason.value,
+            "handoff": None,
+            "tool_calls": [],
+            "usage": {
+                "input_tokens": usage.input_tokens,
+                "cached_tokens": usage.cached_tokens,
+                "output_tokens": usage.output_tokens,
+                "reasoning_tokens": usage.reasoning_tokens,
+            },
+            "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
+            "cost_estimated": False,
+            "latency_ms": round(self.latency_ms, 1),
+            "attempts": [
+                {"platform": a.platform, "outcome": a.outcome, "latency_ms": round(a.latency_ms, 1)}
+                for a in self.attempts
+            ],
+            "decision": self.decision.to_json(),
+            "degraded": list(self.context.degraded),
+        }
+
+
+def citation(passage: Passage) -> Mapping[str, str]:
+    """A passage as callers see it; the quote is cut to what a citation needs."""
+    quote = passage.text if len(passage.text) <= 240 else passage.text[:239] + "…"
+    return {"source": passage.source, "id": passage.id, "title": passage.title, "quote": quote}
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The platform was chosen."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """The context was found."""
+
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """More of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The whole answer: the last event of a stream that worked."""
+
+    answer: Answer
+
+
+AgentEvent: TypeAlias = Decided | Grounded | Delta | Done

@@ -1,0 +1,76 @@
+"""supportmax: the command line. Every failure is one readable line and a status that says so."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from deployments.boot import Boot
+from routing.errors import SupportMaxError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked, 1 when it could not, 2 when it was not understood."""
+    asked = _parser().parse_args(arguments)
+    console = Console(stderr=True, highlight=False)
+    paths = tuple(asked.config) if asked.config else None
+    try:
+        boot = Boot(
+            _home(), asked.profile, paths, region=os.environ.get("SUPPORTMAX_REGION", "local")
+        )
+        match asked.command:
+            case "check":
+                return _check(boot)
+            case "run":
+                from deployments.run import run  # noqa: PLC0415  `check` needs none of it
+
+                run(boot, asked.port, console)
+            case unknown:
+                raise AssertionError(unknown)
+    except SupportMaxError as error:
+        console.print(f"[red]error[/] {error}", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="supportmax", description="Customer support over every AI platform."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="validate a configuration without starting anything")
+    run = commands.add_parser("run", help="start SupportMax on this machine, in the foreground")
+    run.add_argument("--port", type=int, default=None, help="instead of the configuration's (8000)")
+    for command in (check, run):
+        command.add_argument(
+            "config", nargs="*", type=Path, help="configuration files or folders; none: as shipped"
+        )
+        command.add_argument(
+            "--profile",
+            choices=("development", "production"),
+            default=os.environ.get("SUPPORTMAX_PROFILE", "development"),
+        )
+    return parser
+
+
+def _home() -> Path:
+    home = Path(os.environ.get("SUPPORTMAX_HOME", ".supportmax")).resolve()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return home
+
+
+def _check(boot: Boot) -> int:
+    from config.check import run  # noqa: PLC0415
+
+    status, lines = run(boot.config, os.environ, boot.profile)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

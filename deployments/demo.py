@@ -1,0 +1,10 @@
+"""The company that ships with the product: Northwind Cloud, so that the first question has an answer."""
+
+from pathlib import Path
+
+import config
+
+TENANT = "northwind"
+_HOME = Path(config.__file__).parent / "northwind"
+ARTICLES = _HOME / "articles"
+RECORDS = _HOME

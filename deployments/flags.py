@@ -1,0 +1,99 @@
+"""Ray's and Serve's switches, in one place, set before Ray is imported anywhere.
+
+Ray reads most of them at import, and workers inherit them from the process that
+starts the node: so `apply` comes first in the command line, in the tests, and in
+the container's environment (the same names, by `kuberay`). Figures: two cores, Ray
+2.60, November 2026.
+"""
+
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+SERVING: Mapping[str, str] = {
+    # HAProxy in place of Serve's Python proxy: 305 -> 2,415 no-op requests/s, 6.7 -> 0.9 ms.
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    # One event loop per replica (-> 3,039/s). Nothing here blocks it: ruff's ASYNC rules.
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    # Handle calls by gRPC instead of the object store: 6.5 -> 2.3 ms.
+    "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
+    # Its metrics cost 65 to 150 us per request in another process; ours come from the replicas.
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+    "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+    # An idle bound: a stream sends a comment every 15 s, so only the dead are silent this long.
+    "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "600",
+    # Ray's workers run 15 steps nicer than everything else on the machine unless told not to.
+    "RAY_worker_niceness": "0",
+    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    # No GPU is looked for, and none is hidden from tasks that ask for zero.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_s: int = 0) -> None:
+    """Set the switches in `environ` (this process's), where the operator has not set them.
+
+    `home` receives Ray's token (mode 0600; Ray itself would write it for everyone to
+    read) and HAProxy's files. `drain_s` is how long a stopping replica keeps answering
+    at the least: load balancers in front of a region need 30, one machine needs none.
+    """
+    env = os.environ if environ is None else environ
+    haproxy = home / "haproxy"
+    haproxy.mkdir(parents=True, exist_ok=True, mode=0o700)
+    token = home / "ray.token"
+    if not token.exists():
+        write_secret(token, secrets.token_hex(32))
+    own = {
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(drain_s),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+    }
+    for name, value in {**SERVING, **own, **_ports()}.items():
+        env.setdefault(name, value)
+
+
+def _ports() -> dict[str, str]:
+    """Ports nobody outside needs to know, so that two SupportMax share a machine.
+
+    Bound and released at once: another process may still take one, and then the start
+    fails and says so. On Kubernetes every pod has its own and the defaults are set.
+    """
+    with contextlib.ExitStack() as stack:
+        free = [stack.enter_context(_bound()) for _ in range(4)]
+        stats, metrics, http, grpc = (str(probe.getsockname()[1]) for probe in free)
+    first = 30_000 + secrets.randbelow(200) * 50
+    return {
+        "RAY_SERVE_HAPROXY_STATS_PORT": stats,
+        "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": http,
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": grpc,
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + 49),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(first + 10_000),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(first + 10_049),
+    }
+
+
+def _bound() -> socket.socket:
+    probe = socket.socket()
+    probe.bind(("127.0.0.1", 0))
+    return probe
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Write `secret` to `path`, readable by its owner alone, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+    scratch.replace(path)

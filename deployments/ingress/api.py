@@ -1,0 +1,89 @@
+"""The HTTP surface: the route table, and the Starlette application made of it."""
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from deployments.ingress import openapi, problem, routes, schema
+from deployments.ingress.chat import Chat
+from deployments.ingress.limits import BodyLimit
+from deployments.ingress.platforms import Platforms
+from deployments.ingress.routes import PUBLIC, Authenticate, Call, Operation
+
+
+def operations(chat: Chat, platforms: Platforms) -> list[Operation]:
+    """The route table."""
+    answer, body = schema.AnswerBody, schema.ChatBody
+    return [
+        Operation(
+            "POST", "/v3/chat", "Answer a customer over the platform that fits best",
+            "chat:create", "chat", "action", chat.auto, answer, body, streams=True,
+        ),
+        Operation(
+            "POST", "/v3/openai/chat", "Answer over OpenAI",
+            "chat:create", "chat", "action", chat.openai, answer, schema.FixedChatBody, streams=True,
+        ),
+        Operation(
+            "POST", "/v3/anthropic/chat", "Answer over Anthropic Claude",
+            "chat:create", "chat", "action", chat.anthropic, answer, schema.FixedChatBody, streams=True,
+        ),
+        Operation(
+            "POST", "/v3/platforms/route", "Answer over a named platform, or only decide",
+            "platforms:route", "chat", "action", chat.route, schema.RouteAnswer, schema.RouteBody, streams=True,
+        ),
+        Operation(
+            "GET", "/v3/platforms/status", "How every platform does",
+            "platforms:read", "read", "access", platforms.status, schema.StatusBody,
+        ),
+        Operation(
+            "GET", "/healthz", "This process is up",
+            PUBLIC, "health", "none", platforms.healthz, schema.Health,
+        ),
+        Operation(
+            "GET", "/readyz", "Platforms and stores can be used",
+            PUBLIC, "health", "none", platforms.readyz, schema.Health,
+        ),
+    ]  # fmt: skip
+
+
+def application(
+    table: Sequence[Operation],
+    authenticate: Authenticate,
+    permissions: frozenset[str],
+    max_body_bytes: int,
+) -> Starlette:
+    """The ASGI application of one replica.
+
+    Raises:
+        ValueError: a row of the table is not complete.
+    """
+    version = importlib.metadata.version("supportmax")
+    document: dict[str, object] = {}
+
+    async def describe(call: Call) -> Response:
+        return routes.reply(document)
+
+    described = Operation(
+        "GET", "/openapi.json", "This description", PUBLIC, "read", "none", describe, None
+    )
+    every = [*table, described]
+    document.update(openapi.document(every, version))
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        known = problem.from_http(error) if isinstance(error, HTTPException) else error
+        return problem.response(known)
+
+    def limit(app: ASGIApp) -> ASGIApp:
+        return BodyLimit(app, max_body_bytes)
+
+    return Starlette(
+        routes=routes.build(every, authenticate, permissions),
+        middleware=[Middleware(limit)],
+        exception_handlers={HTTPException: refuse, Exception: refuse},
+    )

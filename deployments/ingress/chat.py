@@ -1,0 +1,146 @@
+"""POST /v3/chat and the platforms' own chat routes: from a body to an Ask, from an Answer to bytes."""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import AsyncGenerator
+from decimal import Decimal
+
+from starlette.responses import Response
+
+from actors.database.idempotency import Done as Repeated
+from actors.database.idempotency import Fresh, Idempotency, Mismatch, Running
+from deployments.agent.exchange import Ask, Decided, Delta, Done, Grounded, citation
+from deployments.agent.unified import UnifiedAgent
+from deployments.ingress import events, problem
+from deployments.ingress.routes import Call, reply
+from deployments.ingress.schema import ChatBody, RouteBody
+from routing.clock import Clock
+from routing.errors import ConflictError, RequestError, Violation
+from routing.requirement import Requirements
+
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class Chat:
+    """The chat routes."""
+
+    def __init__(self, agent: UnifiedAgent, idempotency: Idempotency, clock: Clock) -> None:
+        self._agent = agent
+        self._idempotency = idempotency
+        self._clock = clock
+
+    async def auto(self, call: Call) -> Response:
+        """POST /v3/chat: the road chooses, unless the body names a platform."""
+        body: ChatBody = call.body
+        return await self._chat(
+            call, to_ask(body, None if body.platform == "auto" else body.platform)
+        )
+
+    async def openai(self, call: Call) -> Response:
+        """POST /v3/openai/chat."""
+        return await self._fixed(call, "openai")
+
+    async def anthropic(self, call: Call) -> Response:
+        """POST /v3/anthropic/chat."""
+        return await self._fixed(call, "anthropic")
+
+    async def route(self, call: Call) -> Response:
+        """POST /v3/platforms/route: an explicit platform, or its decision alone."""
+        body: RouteBody = call.body
+        ask = to_ask(body, body.platform)
+        if not body.dry_run:
+            return await self._chat(call, ask)
+        decision = await self._agent.decide(call.principal, ask)
+        return reply({"decision": decision.to_json()})
+
+    async def _fixed(self, call: Call, platform: str) -> Response:
+        body: ChatBody = call.body
+        if body.platform not in {"auto", platform}:
+            message = f"This route is {platform}'s; leave the field out."
+            raise RequestError("invalid_request", message, (Violation("/platform", message),))
+        return await self._chat(call, to_ask(body, platform))
+
+    async def _chat(self, call: Call, ask: Ask) -> Response:
+        key = call.request.headers.get("idempotency-key")
+        if ask.stream:
+            if key is not None:
+                raise _bad_key("A stream cannot be repeated; leave Idempotency-Key out.")
+            return events.response(self._frames(call, ask))
+        if key is None:
+            return reply((await self._agent.answer(call.principal, ask)).to_json())
+        return await self._once(call, ask, key)
+
+    async def _once(self, call: Call, ask: Ask, key: str) -> Response:
+        """The answer under an idempotency key: made once, repeated for a day."""
+        if not _KEY.fullmatch(key):
+            raise _bad_key("Idempotency-Key must be 1 to 128 visible ASCII characters.")
+        tenant = call.principal.tenant
+        digest = hashlib.sha256(call.request.url.path.encode() + b"\0" + await call.request.body())
+        begun = await self._idempotency.begin(tenant, key, digest.hexdigest(), self._clock.now())
+        match begun:
+            case Repeated(status, answer):
+                return reply(answer, status)
+            case Running():
+                raise ConflictError(
+                    "request_in_progress", "The request with this key is under way."
+                )
+            case Mismatch():
+                raise RequestError("idempotency_mismatch", "This key was used with another body.")
+            case Fresh(lease):
+                try:
+                    made = (await self._agent.answer(call.principal, ask)).to_json()
+                except BaseException:
+                    await self._idempotency.abandon(tenant, key, lease)
+                    raise
+                await self._idempotency.finish(tenant, key, lease, 200, made)
+                return reply(made)
+
+    async def _frames(self, call: Call, ask: Ask) -> AsyncGenerator[bytes, None]:
+        """The answer as events; whatever goes wrong is the last of them."""
+        try:
+            async with contextlib.aclosing(self._agent.stream(call.principal, ask)) as steps:
+                async for step in steps:
+                    match step:
+                        case Decided(decision):
+                            yield events.frame("decision", decision.to_json())
+                        case Grounded(context):
+                            citations = [citation(passage) for passage in context.passages]
+                            found = {"citations": citations, "degraded": list(context.degraded)}
+                            yield events.frame("context", found)
+                        case Delta(text):
+                            yield events.frame("delta", {"text": text})
+                        case Done(answer):
+                            yield events.frame("done", answer.to_json())
+        except Exception as error:  # noqa: BLE001
+            yield events.frame("error", problem.document(error))
+
+
+def to_ask(body: ChatBody, platform: str | None) -> Ask:
+    """What the body asks, in the agent's words."""
+    wanted = body.requirements
+    return Ask(
+        message=body.message,
+        user_id=body.user_id,
+        conversation_id=body.conversation_id,
+        platform=platform,
+        fallback_platforms=None
+        if body.fallback_platforms is None
+        else tuple(body.fallback_platforms),
+        strategy=body.strategy,
+        requirements=Requirements(
+            # Through its shortest text: 0.1 dollars are ten cents, not the nearest binary fraction.
+            max_cost_usd=None if wanted.max_cost is None else Decimal(str(wanted.max_cost)),
+            max_latency_ms=wanted.max_latency_ms,
+            capabilities=frozenset(wanted.capabilities),
+            regions=frozenset(wanted.regions),
+            min_quality=wanted.min_quality,
+        ),
+        sources=None if body.sources is None else tuple(body.sources),
+        max_tokens=body.max_tokens,
+        stream=body.stream,
+    )
+
+
+def _bad_key(message: str) -> RequestError:
+    return RequestError("invalid_request", message, (Violation("header:Idempotency-Key", message),))

@@ -1,0 +1,116 @@
+"""The route table: each route says who may call it, how it is limited and how it is audited.
+
+Validation, dispatch and the OpenAPI document come from the same rows, so none can
+differ from another. A row that leaves a question open stops the start-up.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deployments.ingress import problem
+from deployments.security.principal import Principal
+from routing.errors import RequestError
+
+PUBLIC = "public"
+"""The permission of a route that needs no caller's identity: it has to be said."""
+RateClass = Literal["chat", "read", "admin", "health"]
+AuditLevel = Literal["none", "access", "action"]
+Authenticate = Callable[[Request], Awaitable[Principal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was admitted: who, what, and the request itself."""
+
+    principal: Principal
+    body: Any
+    request: Request
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row. `body` and `answer` are the models of what comes and what goes."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    summary: str
+    permission: str
+    rate: RateClass
+    audit: AuditLevel
+    handler: Handler
+    answer: type[BaseModel] | None
+    body: type[BaseModel] | None = None
+    streams: bool = False
+
+
+ANONYMOUS = Principal(tenant="", subject="anonymous")
+
+
+def build(
+    operations: Sequence[Operation], authenticate: Authenticate, known: frozenset[str]
+) -> list[Route]:
+    """The rows as Starlette routes.
+
+    Args:
+        operations: the table.
+        authenticate: who is calling; raises AccessError.
+        known: every permission there is.
+
+    Raises:
+        ValueError: a row is not complete, names an unknown permission, or stands twice.
+    """
+    seen: set[tuple[str, str]] = set()
+    for op in operations:
+        where = f"{op.method} {op.path}"
+        if not all((op.summary, op.permission, op.rate, op.audit)):
+            raise ValueError(f"{where}: every route states summary, permission, rate and audit")
+        if op.permission != PUBLIC and op.permission not in known:
+            raise ValueError(f"{where}: nobody can have the permission {op.permission!r}")
+        if op.body is not None and op.permission == PUBLIC:
+            raise ValueError(f"{where}: a public route takes no body")
+        if (op.method, op.path) in seen:
+            raise ValueError(f"{where}: stands twice in the table")
+        seen.add((op.method, op.path))
+    return [Route(op.path, _endpoint(op, authenticate), methods=[op.method]) for op in operations]
+
+
+def _endpoint(
+    op: Operation, authenticate: Authenticate
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            principal = ANONYMOUS
+            if op.permission != PUBLIC:
+                principal = await authenticate(request)
+                principal.must(op.permission)
+            body = await _parse(op.body, request) if op.body is not None else None
+            return await op.handler(Call(principal, body, request))
+        except Exception as error:  # noqa: BLE001
+            return problem.response(error)
+
+    return endpoint
+
+
+async def _parse(model: type[BaseModel], request: Request) -> BaseModel:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RequestError("unsupported_media_type", "Send application/json.")
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise problem.from_validation(error) from error
+
+
+def reply(data: object, status: int = 200) -> Response:
+    """`data` as JSON."""
+    return Response(orjson.dumps(data), status, media_type="application/json")

@@ -1,0 +1,280 @@
+"""`supportmax run`: one machine, in the foreground, from nothing to the first answer."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from config.loader import load_settings
+from config.resolve import resolve_platforms
+from config.settings import Settings
+from deployments import first_start, flags
+from deployments.boot import SIMULATOR_KEY, Boot
+from routing.clock import SystemClock
+from routing.errors import SupportMaxError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+STEPS = 6
+# Far more than the 15 s a start takes here; a machine that needs longer is in trouble.
+START_TIMEOUT_S = 180.0
+
+
+class StartError(SupportMaxError):
+    """SupportMax could not be started; the text says what to do about it."""
+
+    code = "start_failed"
+
+
+def run(boot: Boot, port: int | None, console: Console) -> None:
+    """Start, say where everything is, stay until told to stop, and leave no process behind.
+
+    Raises:
+        ConfigError: the configuration cannot be meant.
+        StartError: the port or the data directory is taken, or a part did not come up.
+    """
+    flags.apply(boot.home)
+    loaded = load_settings(boot.config, os.environ, boot.profile)
+    for warning in loaded.warnings:
+        console.print(f"[yellow]warning[/] {warning}", soft_wrap=True, highlight=False)
+    settings = loaded.settings
+    port = settings.server.port if port is None else port
+    resolved = resolve_platforms(settings, boot.profile)
+    if all(p.state == "disabled" for p in resolved):
+        why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"
+        raise StartError(f"no platform can be asked ({why})")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_alone(boot.home))
+        _refuse_taken(settings.server.host, port)
+        stop = _Stop()
+        stack.enter_context(stop)
+        with _progress(console) as progress:
+            steps = progress.add_task("preparing the data directory", total=STEPS)
+            asyncio.run(first_start.prepare(boot, SystemClock()))
+            progress.update(steps, advance=1, description="starting the simulators")
+            simulators = None
+            if any(p.state == "simulated" for p in resolved):
+                simulators = stack.enter_context(Simulators(boot.home))
+                boot = replace(boot, simulators=simulators.address)
+            progress.update(steps, advance=1, description="starting Ray")
+            dashboard = stack.enter_context(_ray())
+            progress.update(steps, advance=1, description="starting the replicas")
+            _serve(boot, settings, port)
+            progress.update(steps, advance=1, description="waiting for the first snapshot")
+            address = f"http://{settings.server.host}:{port}"
+            _wait_until_ready(address, stop)
+            progress.update(steps, advance=2, description="ready")
+        _say(console, address, boot, dashboard)
+        while not stop.wait(1.0):
+            if simulators is not None:
+                simulators.keep_alive()
+        console.print("stopping …")
+
+
+class _Stop:
+    """Ctrl-C and SIGTERM as a condition that can be waited for; a second Ctrl-C does not tear."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._read, self._write = os.pipe()
+        self._before: dict[int, object] = {}
+
+    def wait(self, seconds: float) -> bool:
+        """Whether stopping was asked for, within `seconds`."""
+        import select  # noqa: PLC0415
+
+        if not self.asked:
+            select.select([self._read], [], [], seconds)
+        return self.asked
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _ask(self, number: int, frame: "FrameType | None") -> None:
+        self.asked = True
+        os.write(self._write, b"x")
+
+
+class Simulators:
+    """The simulators' process: started, restarted when it dies, ended with us."""
+
+    def __init__(self, home: Path) -> None:
+        self._port_file = home / "simulators.port"
+        self._log = home / "simulators.log"
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where they listen, on loopback."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def keep_alive(self) -> None:
+        """Start them again, at the same address, if they died."""
+        if self._process is not None and self._process.poll() is not None:
+            self._start()
+
+    def _start(self) -> None:
+        self._port_file.unlink(missing_ok=True)
+        command = [
+            sys.executable, "-m", "deployments.simulators.server",
+            "--port", str(self._port), "--port-file", str(self._port_file), "--key", SIMULATOR_KEY,
+        ]  # fmt: skip
+        with self._log.open("ab") as log:
+            # A group of its own: Ctrl-C at the terminal is ours to pass on, after the drain.
+            self._process = subprocess.Popen(  # noqa: S603  our own module
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        until = time.monotonic() + 30.0
+        while not self._port_file.exists():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise StartError(f"the simulators did not start; see {self._log}")
+            time.sleep(0.02)
+        self._port = int(self._port_file.read_text())
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One SupportMax per data directory."""
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"another SupportMax runs in {home}; stop it, or set SUPPORTMAX_HOME"
+            raise StartError(message) from None
+        yield
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            message = f"{host}:{port} is taken; choose another with `make run PORT=…`"
+            raise StartError(message) from None
+
+
+@contextlib.contextmanager
+def _ray() -> Iterator[str]:
+    """A Ray node of our own; yields its dashboard's address."""
+    import ray  # noqa: PLC0415  after the flags, and not for `supportmax check`
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+
+    from actors import names  # noqa: PLC0415
+
+    context = ray.init(
+        address="local",
+        namespace=names.NAMESPACE,
+        include_dashboard=True,
+        dashboard_host="127.0.0.1",
+        # Replicas ask for a tenth each; on one core the controller would not fit otherwise.
+        num_cpus=max(4, os.cpu_count() or 1),
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        configure_logging=True,
+    )
+    try:
+        yield f"http://{context.dashboard_url}"
+    finally:
+        from ray import serve  # noqa: PLC0415
+
+        serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
+
+
+def _serve(boot: Boot, settings: Settings, port: int) -> None:
+    from ray import serve  # noqa: PLC0415
+    from ray.serve.config import HTTPOptions, ProxyLocation  # noqa: PLC0415
+    from ray.serve.schema import LoggingConfig  # noqa: PLC0415
+
+    from deployments import app, options  # noqa: PLC0415
+
+    logging_config = LoggingConfig(enable_access_log=False, log_level="WARNING")
+    serve.start(
+        proxy_location=ProxyLocation.HeadOnly,
+        http_options=HTTPOptions(host=settings.server.host, port=port),
+        logging_config=logging_config,
+    )
+    serve.run(
+        app.build(boot), name=options.APPLICATION, route_prefix="/", logging_config=logging_config
+    )
+
+
+def _wait_until_ready(address: str, stop: _Stop) -> None:
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until and not stop.asked:
+        try:
+            with urlopen(f"{address}/readyz", timeout=5.0) as answer:  # noqa: S310  our own address
+                if answer.status == 200:
+                    return
+        except (URLError, OSError):
+            stop.wait(0.1)
+    if not stop.asked:
+        raise StartError(f"{address}/readyz did not say ok within {START_TIMEOUT_S:.0f} s")
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _say(console: Console, address: str, boot: Boot, dashboard: str) -> None:
+    key = boot.admin_key
+    lines = (
+        f"SupportMax   {address}",
+        f"admin key    {key}",
+        f"dashboard    {dashboard}   (token: {boot.home / 'ray.token'})",
+        "",
+        "Ask it something:",
+        "",
+        f"""curl -s {address}/v3/chat -H "Authorization: Bearer $(cat {key})" \\""",
+        """  -H 'Content-Type: application/json' \\""",
+        """  -d '{"message": "I was charged twice in November. Do I get my money back?", "user_id": "user_123"}'""",
+        "",
+        "Ctrl-C stops everything.",
+    )
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

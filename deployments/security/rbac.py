@@ -1,0 +1,47 @@
+"""Roles and what they may do, read from config/policies/rbac.yaml; nothing is granted by default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from yaml import YAMLError, safe_load
+
+import config
+from routing.errors import ConfigError
+
+_SHIPPED = Path(config.__file__).parent / "policies" / "rbac.yaml"
+
+
+class _Policy(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    permissions: dict[str, str]
+    roles: dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The closed vocabulary of permissions, and each role's share of it."""
+
+    permissions: frozenset[str]
+    grants: Mapping[str, frozenset[str]]
+
+
+def load_roles(path: Path = _SHIPPED) -> Roles:
+    """The policy in `path`.
+
+    Raises:
+        ConfigError: it cannot be read, or a role is granted what does not exist.
+    """
+    try:
+        policy = _Policy.model_validate(safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, YAMLError, ValidationError) as error:
+        raise ConfigError(str(path), None, "", str(error)) from error
+    permissions = frozenset(policy.permissions)
+    for role, granted in policy.roles.items():
+        for permission in granted:
+            if permission not in permissions:
+                message = f"{permission} is not among the permissions; add it there or delete it"
+                raise ConfigError(str(path), None, f"roles.{role}", message)
+    return Roles(permissions, {role: frozenset(granted) for role, granted in policy.roles.items()})

@@ -1,0 +1,156 @@
+"""The reply: what a simulated model says to a prompt, before any vendor's wire shapes it."""
+
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal, TypeAlias
+
+import orjson
+
+from deployments.simulators.answer import (
+    NO_ANSWER,
+    estimate_tokens,
+    extract_answer,
+    find_passages,
+)
+from deployments.simulators.faults import (
+    Behaviour,
+    ContentFilter,
+    Length,
+    Refusal,
+    Text,
+    ToolCalls,
+)
+from deployments.simulators.schema import JsonObject, fill_schema
+from deployments.simulators.tools import SimTool, SimToolCall, choose_tool, force_tool
+
+Stop: TypeAlias = Literal["stop", "tool_calls", "length", "refusal", "content_filter"]
+
+WORDS_A_CHUNK = 3
+ARGUMENT_CHARS_A_CHUNK = 12
+SHOWN_OF_A_RESULT = 600  # characters
+
+_WORD = re.compile(r"\s*\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class SimToolResult:
+    """What a tool the model called before has returned."""
+
+    name: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a request asks, whichever wire it came over.
+
+    `results` are those since the last question: within one turn a tool is called once.
+    """
+
+    question: str
+    instructions: str = ""
+    tools: tuple[SimTool, ...] = ()
+    must_call: bool = False
+    results: tuple[SimToolResult, ...] = ()
+    schema: JsonObject | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model says; `chunks` is how many deltas a scripted text wants."""
+
+    stop: Stop
+    text: str = ""
+    calls: tuple[SimToolCall, ...] = ()
+    chunks: int | None = None
+
+
+def compose(prompt: Prompt, behaviour: Behaviour | None = None) -> Reply:
+    """Return the reply a behaviour asks for, or the honest one."""
+    match behaviour:
+        case Text(text=text, chunks=chunks):
+            return replace(_limited(text, prompt.max_tokens), chunks=chunks)
+        case ToolCalls(calls=calls):
+            return Reply("tool_calls", calls=tuple(SimToolCall(c.name, c.arguments) for c in calls))
+        case Refusal(text=text):
+            return Reply("refusal", text)
+        case Length():
+            return Reply("length", _first_half(_spoken(prompt)))
+        case ContentFilter():
+            return Reply("content_filter", _first_half(_spoken(prompt)))
+        case _:
+            return _honest(prompt)
+
+
+def split_text(text: str, chunks: int | None = None) -> list[str]:
+    """Split a text as a stream carries it: three words a delta, or into that many even pieces."""
+    if not text:
+        return []
+    if chunks is not None:
+        count = min(chunks, len(text))
+        bounds = [len(text) * index // count for index in range(count + 1)]
+        return [text[a:b] for a, b in pairwise(bounds)]
+    words = _WORD.findall(text)
+    if not words:
+        return [text]
+    words[-1] += text[sum(map(len, words)) :]
+    return [
+        "".join(words[start : start + WORDS_A_CHUNK])
+        for start in range(0, len(words), WORDS_A_CHUNK)
+    ]
+
+
+def split_arguments(arguments: str) -> list[str]:
+    """Split a call's arguments as a stream carries them."""
+    step = ARGUMENT_CHARS_A_CHUNK
+    return [arguments[start : start + step] for start in range(0, len(arguments), step)]
+
+
+def _honest(prompt: Prompt) -> Reply:
+    called = {result.name for result in prompt.results}
+    tools = [tool for tool in prompt.tools if tool.name not in called]
+    if tools:
+        insists = prompt.must_call and not called
+        call = (force_tool if insists else choose_tool)(prompt.question, tools)
+        if call is not None:
+            return Reply("tool_calls", calls=(SimToolCall(*call),))
+    return _limited(_spoken(prompt), prompt.max_tokens)
+
+
+def _spoken(prompt: Prompt) -> str:
+    said = " ".join(_report(result) for result in prompt.results)
+    answer = extract_answer(prompt.question, find_passages(prompt.instructions))
+    if said:
+        answer = said if answer == NO_ANSWER else f"{said} {answer}"
+    if prompt.schema is None:
+        return answer
+    return orjson.dumps(fill_schema(prompt.schema, answer, prompt.question)).decode()
+
+
+def _report(result: SimToolResult) -> str:
+    """Say what a tool returned: its fields when it returned a JSON object, else its text."""
+    content = result.content.strip()
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        value = content
+    if isinstance(value, dict):
+        content = ", ".join(f"{name}: {_plain(field)}" for name, field in value.items())
+    return f"{result.name} says: {content[:SHOWN_OF_A_RESULT]}."
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _limited(text: str, max_tokens: int | None) -> Reply:
+    if max_tokens is None or estimate_tokens(text) <= max_tokens:
+        return Reply("stop", text)
+    return Reply("length", text.encode()[: max_tokens * 4].decode(errors="ignore"))
+
+
+def _first_half(text: str) -> str:
+    words = text.split()
+    return " ".join(words[: max(len(words) // 2, 1)])

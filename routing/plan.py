@@ -1,0 +1,98 @@
+"""What to try, in which order, for how long: a primary and its fallbacks within one deadline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from routing.eligibility import Candidate
+from routing.message import Json
+
+MAX_ATTEMPTS = 4
+"""Each adds cost and delay; four independent platforms at 98.6 % (OpenAI's calendar) miss 4e-8."""
+
+DEFAULT_DEADLINE_S = 60.0
+"""For callers who name none: the read timeout most clients and proxies come with."""
+
+FALLBACK_SHARE = 0.1
+"""Of the time left, what an attempt leaves to its successors even when it needs it all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAttempt:
+    """One call of a plan.
+
+    `timeout_s` is its share when all before it used theirs up; `AttemptPlan.time_for`
+    gives it what they left. `cost_bound_usd` holds for this attempt alone: after one that
+    may have been billed, clamp again (`estimate.affordable_tokens`). `is_probe` asks the
+    executor to claim the breaker's probe first, and to go on to the next if it cannot.
+    """
+
+    platform: str
+    model: str
+    max_tokens: int
+    timeout_s: float
+    cost_bound_usd: Decimal | None = None
+    is_probe: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        """This attempt as callers see it."""
+        return {
+            "platform": self.platform,
+            "model": self.model,
+            "max_tokens": self.max_tokens,
+            "timeout_s": round(self.timeout_s, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPlan:
+    """Attempts on different platforms, best first; their timeouts add up to the deadline."""
+
+    deadline_s: float
+    attempts: tuple[PlannedAttempt, ...]
+
+    @property
+    def primary(self) -> PlannedAttempt:
+        """The attempt that is made first."""
+        return self.attempts[0]
+
+    def time_for(self, index: int, elapsed_s: float) -> float:
+        """Seconds attempt `index` may take when it starts `elapsed_s` into the plan.
+
+        All that is left but the shares of the attempts after it; zero if nothing is.
+        """
+        reserved_s = sum(attempt.timeout_s for attempt in self.attempts[index + 1 :])
+        return max(self.deadline_s - elapsed_s - reserved_s, 0.0)
+
+
+def make_plan(
+    ranked: Sequence[Candidate], deadline_s: float, max_attempts: int, now: float
+) -> AttemptPlan:
+    """The first `max_attempts` of `ranked`, with the deadline split between them.
+
+    Each fallback is reserved its own p95. Where time is too short for that, the earlier
+    attempt gets its p95 first: an attempt cut off sooner is mostly money for nothing, and
+    most failures are quick and leave their time to the next.
+    """
+    chosen = ranked[:max_attempts]
+    reserved_s = sum(candidate.latency_p95_ms for candidate in chosen) / 1000
+    attempts: list[PlannedAttempt] = []
+    left_s = deadline_s
+    for index, candidate in enumerate(chosen, start=1):
+        own_s = candidate.latency_p95_ms / 1000
+        reserved_s -= own_s
+        timeout_s = left_s
+        if index < len(chosen):
+            timeout_s = min(max(left_s - reserved_s, own_s), left_s * (1 - FALLBACK_SHARE))
+        left_s -= timeout_s
+        attempts.append(
+            PlannedAttempt(
+                candidate.platform,
+                candidate.profile.model,
+                candidate.max_tokens,
+                timeout_s,
+                candidate.cost_bound_usd,
+                candidate.scorecard.awaits_probe(now),
+            )
+        )
+    return AttemptPlan(deadline_s, tuple(attempts))

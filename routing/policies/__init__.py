@@ -1,0 +1,26 @@
+"""The strategies by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from routing.policies.balanced import Balanced, Weights
+from routing.policies.capability import rank_by_capability
+from routing.policies.cost import rank_by_cost
+from routing.policies.latency import rank_by_latency
+from routing.policy import Policy, Strategy
+
+
+def make_policies(weights: Weights) -> Mapping[Strategy, Policy]:
+    """The table from strategy to policy, with an operator's weights for balanced."""
+    return MappingProxyType(
+        {
+            Strategy.COST_OPTIMIZED: rank_by_cost,
+            Strategy.LATENCY: rank_by_latency,
+            Strategy.CAPABILITY: rank_by_capability,
+            Strategy.BALANCED: Balanced(weights),
+        }
+    )
+
+
+POLICIES = make_policies(Weights())
+"""The table with the weights as shipped."""

@@ -1,0 +1,253 @@
+"""The door itself: who may read the file, what shares a transaction, what each caller is told."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, event, insert, inspect, select
+from sqlalchemy.exc import IntegrityError
+
+from actors.database import Database, DatabaseBusy, DatabaseUnavailable, open_database
+from actors.database.lane import MAX_WAITING
+from actors.database.migrate import migrations
+from actors.database.tables import checkpoint, metadata, turn
+from routing.errors import ConfigError
+
+ROOT = Path(__file__).parents[3]
+
+
+def saving(name: str) -> Callable[[Connection], None]:
+    row = {"name": name, "version": 1, "at": 0.0, "body": ""}
+    return lambda connection: connection.execute(insert(checkpoint), row).close()
+
+
+def saving_an_orphan_turn(connection: Connection) -> None:
+    """Breaks a foreign key in a way that only the commit finds out."""
+    connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+    row = {"tenant": "t", "conversation_id": "none", "seq": 1, "role": "user", "text": "", "at": 0}
+    connection.execute(insert(turn), row)
+
+
+def saved(connection: Connection) -> set[str]:
+    return set(connection.scalars(select(checkpoint.c.name)))
+
+
+@contextmanager
+def held_up(database: Database) -> Iterator[asyncio.Task[bool]]:
+    """The writing thread stands still inside a transaction until the block ends."""
+    released = threading.Event()
+    task = asyncio.create_task(database.write(lambda _: released.wait(30)))
+    try:
+        yield task
+    finally:
+        released.set()
+
+
+async def until_waiting(database: Database, count: int) -> None:
+    while len(database._writing._waiting) != count:
+        await asyncio.sleep(0)
+
+
+async def test_the_file_and_its_companions_are_readable_by_their_owner_alone(
+    database: Database,
+) -> None:
+    await database.write(saving("a"))
+    files = sorted(database.path.parent.iterdir())
+    assert [file.name.removeprefix("supportmax.db") for file in files] == [
+        "",
+        "-shm",
+        "-wal",
+        ".lock",
+    ]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+async def test_a_file_that_was_open_to_others_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    path.touch(0o644)
+    database = open_database(f"sqlite:///{path}")
+    await database.migrate()
+    await database.aclose()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:secret@h/d", "sqlite://", "sqlite:///:memory:", "://"]
+)
+def test_a_url_that_is_no_sqlite_file_is_refused_without_showing_its_password(url: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        open_database(url)
+    assert "secret" not in str(refused.value)
+
+
+async def test_the_migrations_build_exactly_the_tables_that_the_code_speaks_of(
+    database: Database,
+) -> None:
+    def described(connection: Connection) -> dict[str, object]:
+        inspector = inspect(connection)
+        return {
+            name: (
+                [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(name)],
+                inspector.get_pk_constraint(name)["constrained_columns"],
+                sorted(
+                    (i["name"] or "", i["column_names"], i["unique"])
+                    for i in inspector.get_indexes(name)
+                ),
+                [
+                    (f["constrained_columns"], f["options"])
+                    for f in inspector.get_foreign_keys(name)
+                ],
+            )
+            for name in inspector.get_table_names()
+            if name != "schema_version"
+        }
+
+    migrated = await database.read(described)
+    other = open_database(database.path.parent / "other.db")
+    await other.write(metadata.create_all)
+    assert migrated == await other.read(described)
+    await other.aclose()
+
+
+async def test_migrating_again_changes_nothing(database: Database) -> None:
+    await database.write(saving("kept"))
+    assert await database.migrate() == max(migrations())
+    assert await database.read(saved) == {"kept"}
+
+
+async def test_a_file_of_a_newer_version_is_refused(database: Database) -> None:
+    await database.write(
+        lambda connection: connection.exec_driver_sql(
+            "INSERT INTO schema_version VALUES (9999)"
+        ).close()
+    )
+    with pytest.raises(ConfigError, match="9999 is newer"):
+        await database.migrate()
+
+
+def test_processes_that_start_at_once_on_an_empty_directory_all_find_the_schema(
+    tmp_path: Path,
+) -> None:
+    program = """
+import asyncio, sys
+from actors.database import Ledger, open_database
+async def main():
+    database = open_database(sys.argv[1])
+    await database.migrate()
+    assert await Ledger(database).append(sys.argv[2], 1, [], "{}")
+    await database.aclose()
+sys.stdin.read(1)
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "new" / "x.db")]
+    started = [
+        subprocess.Popen([*command, f"r{n}"], stdin=subprocess.PIPE, cwd=ROOT) for n in range(4)
+    ]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait(50) for process in started] == [0, 0, 0, 0]
+    with closing(sqlite3.connect(tmp_path / "new" / "x.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM reporter").fetchone() == (4,)
+        assert connection.execute("SELECT version FROM checkpoint").fetchone() == (4,)
+
+
+async def test_what_waits_for_one_commit_shares_the_next(database: Database) -> None:
+    commits: list[None] = []
+    with held_up(database):
+        event.listen(database._writing._engine, "commit", lambda _: commits.append(None))
+        appends = [asyncio.create_task(database.write(saving(f"n{n}"))) for n in range(60)]
+        await until_waiting(database, 60)
+    await asyncio.gather(*appends)
+    assert len(commits) == 2  # the one that held us up, and one for all
+    assert len(await database.read(saved)) == 60
+
+
+async def test_one_caller_in_a_shared_transaction_fails_alone(database: Database) -> None:
+    with held_up(database):
+        works = [saving("a"), saving("twice"), saving("twice"), saving_an_orphan_turn, saving("b")]
+        appends = [asyncio.create_task(database.write(work)) for work in works]
+        await until_waiting(database, len(works))
+    results = await asyncio.gather(*appends, return_exceptions=True)
+    assert [type(result) for result in results] == [
+        type(None),
+        type(None),
+        IntegrityError,
+        IntegrityError,
+        type(None),
+    ]
+    assert await database.read(saved) == {"a", "twice", "b"}
+
+
+async def test_every_caller_is_told_when_the_lock_cannot_be_had_and_the_next_succeeds(
+    database: Database,
+) -> None:
+    await database.write(
+        lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout=1").close()
+    )
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        results = await asyncio.gather(
+            *(database.write(saving(f"n{n}")) for n in range(3)), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [DatabaseUnavailable] * 3
+        assert "locked" in str(results[0])
+        other.execute("ROLLBACK")
+    await database.write(saving("after"))
+    assert await database.read(saved) == {"after"}
+
+
+async def test_a_full_queue_refuses_the_next_caller_and_keeps_the_others(
+    database: Database,
+) -> None:
+    with held_up(database) as first:
+        await until_waiting(database, 0)
+        waiting = [asyncio.create_task(database.write(saved)) for _ in range(MAX_WAITING)]
+        await until_waiting(database, MAX_WAITING)
+        with pytest.raises(DatabaseBusy):
+            await database.write(saved)
+    await asyncio.gather(first, *waiting)
+
+
+async def test_a_caller_who_stops_waiting_does_not_stop_the_write(database: Database) -> None:
+    with held_up(database):
+        leaving = asyncio.create_task(database.write(saving("kept")))
+        await until_waiting(database, 1)
+        leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await database.write(lambda _: None)
+    assert await database.read(saved) == {"kept"}
+
+
+async def test_a_read_sees_every_write_acknowledged_before_it(database: Database) -> None:
+    for n in range(50):
+        await database.write(saving(f"n{n}"))
+        assert f"n{n}" in await database.read(saved)
+
+
+async def test_a_read_cannot_write(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable, match="readonly"):
+        await database.read(saving("a"))
+    assert await database.read(saved) == set()
+
+
+async def test_closing_finishes_what_waits_and_takes_nothing_new(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "x.db")
+    await database.migrate()
+    with held_up(database):
+        last = asyncio.create_task(database.write(saving("last")))
+        await until_waiting(database, 1)
+        closing_down = asyncio.create_task(database.aclose())
+    await closing_down
+    await last
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(saving("late"))
+    with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+        assert connection.execute("SELECT name FROM checkpoint").fetchall() == [("last",)]

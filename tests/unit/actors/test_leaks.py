@@ -1,0 +1,207 @@
+"""Nobody reads what is another tenant's, and nobody outside reads what agents keep to themselves."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from actors.database import (
+    Accounts,
+    Conversations,
+    Database,
+    Decisions,
+    Done,
+    Fresh,
+    Idempotency,
+    Ledger,
+    NewTurn,
+    open_database,
+)
+from actors.database.tables import customer, customer_order, invoice
+from actors.knowledge import Article, ArticleGraph, Audience, LexicalIndex, Records
+from routing.exchange import Usage
+from routing.outcome import Outcome
+
+# Tenants' names are chosen to tempt: prefixes of one another, separators, case, nothing at all.
+TENANTS = ("acme", "acme/eu", "ACME", "acme%", "", "globex")
+IDS = ("1", "2")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Every tenant has the same ids, and its own name in whatever it wrote."""
+    database = open_database(tmp_path_factory.mktemp("leaks") / "x.db")
+    asyncio.run(_fill(database))
+    yield database
+    asyncio.run(database.aclose())
+
+
+async def _fill(database: Database) -> None:
+    await database.migrate()
+    for tenant in TENANTS:
+        mark = f"only {tenant}"
+        for name in IDS:
+            await Conversations(database).append(tenant, name, "u", [NewTurn("user", mark, 1.0)])
+            await Decisions(database).put(tenant, name, None, 1.0, {"of": mark})
+            fresh = await Idempotency(database).begin(tenant, name, "same", 1.0)
+            assert isinstance(fresh, Fresh)
+            await Idempotency(database).finish(tenant, name, fresh.lease, 200, {"of": mark})
+            await Ledger(database).append(
+                f"{mark}{name}",
+                1,
+                [Outcome(tenant, name, 0, "p", mark, 1.0, 1.0, None, Usage(), None)],
+                None,
+            )
+        await Accounts(database).create_key(tenant, mark, frozenset(), 1.0)
+        user = {"tenant": tenant, "user_id": "u", "status": mark}
+        rows = {
+            customer: {
+                **user,
+                "account_name": mark,
+                "email": mark,
+                "plan": mark,
+                "region": mark,
+                "since": "",
+            },
+            invoice: {**user, "id": "1", "issued": "", "amount_cents": 1, "description": mark},
+            customer_order: {
+                **user,
+                "id": "1",
+                "placed": "",
+                "item": mark,
+                "quantity": 1,
+                "amount_cents": 1,
+            },
+        }
+        for table, row in rows.items():
+            await database.write(
+                lambda c, table=table, row=row: c.execute(insert(table), row).close()
+            )
+
+
+askers = st.sampled_from([*TENANTS, "nobody", "acme' OR '1'='1"]) | st.text(max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tenant=askers, name=st.sampled_from(IDS) | st.text(max_size=4), query=st.text(max_size=20))
+def test_what_a_tenant_reads_is_its_own(
+    shared: Database, tenant: str, name: str, query: str
+) -> None:
+    mark = f"only {tenant}"
+
+    async def check() -> None:
+        for row in await Conversations(shared).history(tenant, name, 10) or []:
+            assert row.text == mark
+        decision = await Decisions(shared).get(tenant, name)
+        assert decision is None or decision.body == {"of": mark}
+        answer = await Idempotency(shared).begin(tenant, name, "same", 2.0)
+        assert not isinstance(answer, Done) or answer.answer == {"of": mark}
+        assert all(key.name == mark for key in await Accounts(shared).list_keys(tenant))
+        assert all(
+            outcome.model == mark for outcome in await Ledger(shared).attempts_of(tenant, name)
+        )
+        found = await Records(shared).records_of(tenant, "u", f"account invoice order {query}", 9)
+        assert all(mark in passage.text for passage in found)
+        assert len(found) == (3 if tenant in TENANTS else 0)
+
+    asyncio.run(check())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    user=st.text(max_size=10) | st.sampled_from(["%", "u%", "U", "u' OR 1=1 --", "' UNION SELECT"])
+)
+def test_another_users_records_are_never_found(shared: Database, user: str) -> None:
+    if user != "u":
+        found = asyncio.run(Records(shared).records_of("acme", user, "account invoice order", 9))
+        assert found == ()
+
+
+async def test_a_tenant_cannot_end_anothers_things(database: Database) -> None:
+    made = await Accounts(database).create_key("a", "n", frozenset(), 1.0)
+    await Conversations(database).append("a", "c", "u", [NewTurn("user", "x", 1.0)])
+    fresh = await Idempotency(database).begin("a", "k", "h", 1.0)
+    assert isinstance(fresh, Fresh)
+    assert not await Accounts(database).revoke_key("b", made.key.key_id, 2.0)
+    assert not await Conversations(database).delete("b", "c")
+    assert not await Idempotency(database).finish("b", "k", fresh.lease, 200, {})
+    assert await Idempotency(database).finish("a", "k", fresh.lease, 200, {})
+
+
+words = st.sampled_from(["refund", "limit", "password", "override", "fraud", "plan"])
+texts = st.lists(words, min_size=1, max_size=8).map(" ".join)
+audiences: tuple[Audience, ...] = ("public", "agent", "internal")
+
+
+@st.composite
+def libraries(draw: st.DrawFn) -> list[Article]:
+    ids = [f"kb-{n}" for n in range(draw(st.integers(1, 8)))]
+    return [
+        Article(
+            id=name,
+            title=draw(texts),
+            category="c",
+            audience=draw(st.sampled_from(audiences)),
+            updated=date(2026, 1, 1),
+            body=f"{draw(texts)}\n## {draw(texts)}\n{draw(texts)}",
+            related=tuple(draw(st.lists(st.sampled_from(ids), max_size=3))),
+            tags=tuple(draw(st.lists(words, max_size=2))),
+        )
+        for name in ids
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(articles=libraries(), query=texts, allowed=st.sets(st.sampled_from(audiences)))
+def test_nothing_is_found_that_the_asker_may_not_read(
+    articles: list[Article], query: str, allowed: set[Audience]
+) -> None:
+    hits = LexicalIndex(articles).search(query, 10, allowed)
+    near = ArticleGraph(articles).related(hits, 10, allowed)
+    assert all(hit.passage.audience in allowed for hit in [*hits, *near])
+
+
+@settings(max_examples=150, deadline=None)
+@given(articles=libraries(), query=texts)
+def test_scores_of_public_articles_do_not_betray_that_others_exist(
+    articles: list[Article], query: str
+) -> None:
+    public = [article for article in articles if article.audience == "public"]
+    known = {article.id for article in public}
+    everything, alone = LexicalIndex(articles), LexicalIndex(public)
+    hits = everything.search(query, 10, ("public",))
+    assert hits == alone.search(query, 10, ("public",))
+    cut = [
+        Article(
+            a.id,
+            a.title,
+            a.category,
+            a.audience,
+            a.updated,
+            a.body,
+            tuple(other for other in a.related if other in known),
+        )
+        for a in public
+    ]
+    assert ArticleGraph(articles).related(hits, 10, ("public",)) == ArticleGraph(cut).related(
+        hits, 10, ("public",)
+    )
+
+
+def test_no_agent_article_of_northwind_reaches_a_customer() -> None:
+    from actors.knowledge import read_articles
+
+    articles = read_articles(Path(__file__).parents[3] / "config/northwind/articles")
+    secret = [article for article in articles if article.audience != "public"]
+    assert secret
+    index, graph = LexicalIndex(articles), ArticleGraph(articles)
+    for article in secret:
+        hits = index.search(f"{article.title} {article.body}", 50, ("public",))
+        for hit in [*hits, *graph.related(hits, 50, ("public",))]:
+            assert hit.passage.audience == "public"
+            assert hit.passage.id != article.id

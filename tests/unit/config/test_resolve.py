@@ -1,0 +1,154 @@
+import pickle
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from config import (
+    ResolvedPlatform,
+    Settings,
+    credential_of,
+    load_settings,
+    resolve_platforms,
+    to_profile,
+)
+from config.platforms import OpenAISettings, Platforms
+from config.settings import Profile
+from routing.errors import ConfigError
+from routing.money import Price
+
+SEED = Path(__file__).with_name("seed.yaml")
+
+
+def settings_of(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> Settings:
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    return load_settings([file], env or {}, "development").settings
+
+
+def only(settings: Settings, profile: Profile = "development") -> ResolvedPlatform:
+    (platform,) = resolve_platforms(settings, profile)
+    return platform
+
+
+def test_a_platform_with_its_key_is_configured(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "platforms: {openai: {api_key: '${K}'}}", {"K": "sk-1"})
+    assert (only(settings).state, only(settings).reason) == ("configured", "")
+    assert only(settings, "production").state == "configured"
+    secret = credential_of(settings, "openai")
+    assert secret is not None
+    assert secret.get_secret_value() == "sk-1"
+
+
+def test_without_its_variable_a_platform_is_simulated_in_development_only(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "platforms: {openai: {api_key: '${OPENAI_API_KEY}'}}")
+    assert (only(settings).state, only(settings).reason) == (
+        "simulated",
+        "OPENAI_API_KEY not set",
+    )
+    assert only(settings, "production").state == "disabled"
+    assert only(settings, "production").reason == "OPENAI_API_KEY not set"
+
+
+def test_any_variable_missing_below_a_platform_makes_it_not_configured(tmp_path: Path) -> None:
+    text = "platforms: {openai: {api_key: '${K}', max_tokens: '${LIMIT}'}}"
+    assert only(settings_of(tmp_path, text, {"K": "sk-1"})).reason == "LIMIT not set"
+
+
+def test_without_a_key_at_all_the_reason_says_what_to_write(tmp_path: Path) -> None:
+    reason = only(settings_of(tmp_path, "platforms: {anthropic: {}}")).reason
+    assert reason == "no api_key; write api_key: ${ANTHROPIC_API_KEY}"
+
+
+def test_a_platform_without_a_simulator_is_disabled_naming_its_variables() -> None:
+    settings = load_settings([SEED], {}, "development").settings
+    states = {item.name: item for item in resolve_platforms(settings, "development")}
+    assert {name: item.state for name, item in states.items()} == {
+        "openai": "simulated",
+        "anthropic": "simulated",
+        "azure_openai": "disabled",
+        "google_vertex": "disabled",
+    }
+    assert "AZURE_OPENAI_KEY, AZURE_OPENAI_ENDPOINT not set" in states["azure_openai"].reason
+
+
+def test_a_platform_without_an_adapter_is_disabled_though_it_has_credentials(
+    tmp_path: Path,
+) -> None:
+    settings = settings_of(tmp_path, "platforms: {google_vertex: {project_id: p}}")
+    assert only(settings).state == "disabled"
+    assert "no adapter for google_vertex" in only(settings).reason
+    (later,) = resolve_platforms(settings, "production", adapters={"google_vertex"})
+    assert later.state == "configured"
+
+
+def test_a_platform_that_is_switched_off_is_disabled(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "platforms: {openai: {enabled: false, api_key: k}}")
+    assert (only(settings).state, only(settings).reason) == ("disabled", "enabled: false")
+
+
+def test_a_platform_that_is_left_out_does_not_exist(tmp_path: Path) -> None:
+    assert resolve_platforms(settings_of(tmp_path, "platforms: {}"), "development") == ()
+
+
+def test_a_simulated_platform_is_not_sent_to_the_address_of_the_real_one(tmp_path: Path) -> None:
+    text = "platforms: {openai: {base_url: 'https://example.com/v1/', api_key: '${K}'}}"
+    assert only(settings_of(tmp_path, text)).base_url is None
+    configured = only(settings_of(tmp_path, text, {"K": "sk-1"}))
+    assert configured.base_url == "https://example.com/v1"
+
+
+def test_a_simulator_can_be_asked_for_although_there_is_a_key(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "platforms: {openai: {simulated: true, api_key: k}}")
+    assert only(settings).state == "simulated"
+
+
+def test_production_refuses_a_simulator_by_file_line_and_key(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("platforms:\n  openai:\n    simulated: true\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings([file], {}, "production")
+    assert str(caught.value).startswith(f"{file}:3: platforms.openai.simulated: production does")
+
+
+def test_production_refuses_a_simulator_in_settings_made_elsewhere() -> None:
+    settings = Settings(platforms=Platforms(openai=OpenAISettings(simulated=True)))
+    with pytest.raises(ConfigError, match=r"platforms\.openai\.simulated"):
+        resolve_platforms(settings, "production")
+
+
+def test_a_resolved_platform_crosses_processes_and_holds_no_secret(tmp_path: Path) -> None:
+    resolved = only(settings_of(tmp_path, "platforms: {openai: {api_key: hunter2}}"))
+    content = pickle.dumps(resolved)
+    assert b"hunter2" not in content
+    assert pickle.loads(content) == resolved  # noqa: S301  # our own bytes
+
+
+def test_a_profile_says_what_was_configured(tmp_path: Path) -> None:
+    text = (
+        "platforms: {openai: {api_key: k, model: gpt-6-luna, regions: [us], quality: 0.9,"
+        " price_override: {input: 0.08, output: 0.4}}}"
+    )
+    profile = to_profile(only(settings_of(tmp_path, text)), Price(Decimal(1), Decimal(2)))
+    assert (profile.name, profile.model, profile.quality) == ("openai", "gpt-6-luna", 0.9)
+    assert profile.regions == {"us"}
+    assert profile.price is not None
+    assert (profile.price.input, profile.price.output) == (Decimal("0.08"), Decimal("0.4"))
+    assert not profile.simulated
+    assert profile.temperature is None
+
+
+def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:
+    assert to_profile(only(settings_of(tmp_path, "platforms: {openai: {}}")), None).price is None
+
+
+def test_the_limit_of_an_answer_is_the_platforms_or_else_the_routings(tmp_path: Path) -> None:
+    text = "platforms: {openai: {}, anthropic: {max_tokens: 4000}}\nrouting: {max_tokens: 600}"
+    resolved = resolve_platforms(settings_of(tmp_path, text), "development")
+    assert [item.max_tokens for item in resolved] == [600, 4000]
+
+
+def test_no_region_is_promised_unless_written_but_a_simulator_stays_here(tmp_path: Path) -> None:
+    configured = only(settings_of(tmp_path, "platforms: {openai: {api_key: k}}"))
+    assert configured.regions == frozenset()
+    assert only(settings_of(tmp_path, "platforms: {openai: {}}")).regions == {"us", "eu"}

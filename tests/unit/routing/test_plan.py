@@ -1,0 +1,67 @@
+import pytest
+
+from routing.breaker import BreakerPhase
+from routing.eligibility import Candidate, assess
+from routing.plan import AttemptPlan, make_plan
+from routing.requirement import Requirements
+from routing.scorecard import Scorecard
+from tests.unit.routing.worlds import FACTS, NOW, platform
+
+
+def taking(*latencies_ms: float) -> list[Candidate]:
+    return [
+        assess(
+            platform(f"platform{i}", prior_latency_ms=ms),
+            Scorecard(f"platform{i}"),
+            Requirements(),
+            FACTS,
+            NOW,
+        )
+        for i, ms in enumerate(latencies_ms)
+    ]
+
+
+def plan(deadline_s: float, *latencies_ms: float) -> AttemptPlan:
+    return make_plan(taking(*latencies_ms), deadline_s, 4, NOW)
+
+
+def test_a_fallback_has_its_p95_left_after_a_primary_that_hangs() -> None:
+    """A stalled platform does not take the fallback's time with it."""
+    attempts = plan(10.0, 2_000, 3_000).attempts
+    assert [a.timeout_s for a in attempts] == pytest.approx([7.0, 3.0])
+
+
+def test_a_primary_keeps_its_own_p95_when_time_is_short() -> None:
+    """Cutting an attempt off where it usually answers is money for nothing."""
+    assert plan(2.0, 1_700, 1_500).primary.timeout_s == pytest.approx(1.7)
+
+
+def test_a_fallback_keeps_a_tenth_however_slow_the_primary() -> None:
+    """No planned attempt has no time at all."""
+    assert plan(2.0, 60_000, 1_500).attempts[1].timeout_s == pytest.approx(0.2)
+
+
+def test_a_lone_attempt_has_all_the_time() -> None:
+    """Nothing is kept back for a fallback that does not exist."""
+    assert plan(5.0, 1_000).primary.timeout_s == 5.0
+
+
+def test_time_that_an_attempt_left_over_goes_to_the_next() -> None:
+    """A 429 after 40 ms leaves the fallback nearly the whole deadline."""
+    two = plan(2.0, 1_700, 1_500)
+    assert two.time_for(1, elapsed_s=0.04) == pytest.approx(1.96)
+    assert two.time_for(0, elapsed_s=0.0) == pytest.approx(1.7)
+    assert two.time_for(1, elapsed_s=3.0) == 0.0
+
+
+def test_a_plan_has_no_more_attempts_than_it_may() -> None:
+    """A total outage costs a bounded number of calls per request."""
+    assert len(plan(60.0, *[1_000] * 9).attempts) == 4
+
+
+def test_an_attempt_due_for_a_probe_says_so() -> None:
+    """The executor claims the probe, or two replicas would both send it."""
+    due = Scorecard("openai", breaker=BreakerPhase.OPEN, breaker_until=NOW - 1)
+    candidate = assess(platform("openai"), due, Requirements(), FACTS, NOW)
+    assert make_plan([candidate], 5.0, 4, NOW).primary.is_probe
+    assert not plan(5.0, 1_000).primary.is_probe

@@ -86,7 +86,7 @@ def to_profile(resolved: ResolvedPlatform, price: Price | None) -> PlatformProfi
         model=resolved.model,
         capabilities=resolved.facts.capabilities,
         context_window=resolved.facts.context_window,
-        max_output_tokens=resolved.facts.max_output_tokens,
+        max_output_tokens=resolved.max_tokens,
         regions=resolved.regions,
         quality=resolved.quality,
         prior_latency_ms=resolved.facts.prior_latency_ms,
@@ -120,9 +120,9 @@ def _resolve(
     tunable = platform if isinstance(platform, ModelSettings) else None
     model = COPILOT_MODEL if tunable is None else model_name(tunable)
     facts = shipped_models().facts(name, model)
-    wanted = settings.routing.max_tokens
+    limit = facts.max_output_tokens
     if tunable is not None and tunable.max_tokens is not None:
-        wanted = tunable.max_tokens
+        limit = min(tunable.max_tokens, limit) if facts.known else tunable.max_tokens
     regions = frozenset(platform.regions)
     override = platform.price_override
     return ResolvedPlatform(
@@ -133,7 +133,7 @@ def _resolve(
         facts=facts,
         quality=facts.quality if platform.quality is None else platform.quality,
         regions=regions or (_SIMULATED_REGIONS if state == "simulated" else regions),
-        max_tokens=min(wanted, facts.max_output_tokens) if facts.known else wanted,
+        max_tokens=limit,
         temperature=None if tunable is None else tunable.temperature,
         timeout_s=platform.timeout_s,
         max_connections=platform.max_connections,

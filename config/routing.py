@@ -27,8 +27,7 @@ class Weights(Section):
 class RoutingSettings(Section):
     """How a platform is chosen when a caller does not say.
 
-    `max_tokens` is what an answer may have when neither the caller nor the platform's
-    settings say; `deadline_s` what it may take, `max_deadline_s` what a caller may ask for.
+    `max_tokens` is what an answer may have when the caller does not say; `deadline_s` what it may take, `max_deadline_s` what a caller may ask for.
     """
 
     strategy: Strategy = Field(default="cost_optimized", examples=["cost_optimized"])

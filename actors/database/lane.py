@@ -127,15 +127,25 @@ class Lane:
                 for job in jobs:
                     job.attempt(connection)
         except OperationalError as error:
+            _reset(connection)
             # The database's fault, not one job's: trying each alone would wait for the
             # same lock once per job.
             _fail(jobs, error)
         except Exception as error:  # noqa: BLE001  handed to the caller whose work raised it
+            _reset(connection)
             if len(jobs) == 1:
                 jobs[0].error = error
                 return
             for job in jobs:  # One of them is at fault; alone, only that one fails.
                 self._transact(connection, [job])
+
+
+def _reset(connection: Connection) -> None:
+    """A commit that fails leaves SQLite inside the transaction and SQLAlchemy outside of it."""
+    try:
+        connection.connection.rollback()
+    except Exception:  # noqa: BLE001  whatever it was, a new connection is free of it
+        connection.invalidate()
 
 
 def _fail(jobs: list[_Job[Any]], error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Words as lexical search compares them: folded, stopped and lightly stemmed. English only.
 
 The stemmer knows plurals, -ing, -ed and a last e, no more: "charged", "charges" and
-"charging" meet, and nothing that an author would tell apart does. Text without spaces
+"charging" meet; so do "plan" and "plane", which support articles survive. Text without spaces
 between words (Chinese, Japanese, Thai) needs another tokeniser.
 """
 

@@ -30,7 +30,7 @@ from routing.errors import AccessError
 from routing.estimate import TaskFacts, count_input_bytes
 from routing.exchange import ChatRequest, TextDelta
 from routing.platform_profile import PlatformProfile
-from routing.policy import Strategy
+from routing.policy import Policy, Strategy
 from routing.scorecard import Snapshot
 
 # Ten exchanges: what a support conversation refers back to.
@@ -42,9 +42,12 @@ class AgentOptions:
     """What the configuration says about deciding when a caller does not."""
 
     strategy: Strategy
+    policies: Mapping[Strategy, Policy]
     fallback_platforms: tuple[str, ...]
+    max_attempts: int
     max_tokens: int
     deadline_s: float
+    max_deadline_s: float
 
 
 class Scoreboard(Protocol):
@@ -114,7 +117,7 @@ class UnifiedAgent:
                         yield Done(await self._finish(principal, ask, ready, step))
 
     async def _prepare(self, principal: Principal, ask: Ask) -> _Prepared:
-        began = self._clock.monotonic()
+        began, options = self._clock.monotonic(), self._options
         limit_ms = ask.requirements.max_latency_ms
         history = await self._history(principal, ask)
         context = await self._context.get_context(
@@ -124,7 +127,7 @@ class UnifiedAgent:
             model="",
             messages=prompt.messages(history, ask.message),
             system=prompt.system_text(context.passages),
-            max_tokens=ask.max_tokens or self._options.max_tokens,
+            max_tokens=ask.max_tokens or options.max_tokens,
             safety_id=_safety_id(principal.tenant, ask.user_id),
         )
         facts = _facts(request, ask)
@@ -133,13 +136,15 @@ class UnifiedAgent:
             self._scoreboard.snapshot,
             ask.requirements,
             facts,
-            strategy=Strategy(ask.strategy) if ask.strategy else self._options.strategy,
+            strategy=Strategy(ask.strategy) if ask.strategy else options.strategy,
             platform=ask.platform,
             fallback_platforms=self._fallbacks(ask),
-            deadline_s=self._options.deadline_s if limit_ms is None else limit_ms / 1000,
+            deadline_s=options.deadline_s if limit_ms is None else options.max_deadline_s,
             now=self._clock.now(),
             seed=self._chance.getrandbits(53),
             decision_id=f"dec_{uuid.uuid4().hex}",
+            policies=options.policies,
+            max_attempts=options.max_attempts,
         )
         journey = Journey(
             plan=decision.plan,

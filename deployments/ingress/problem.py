@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from routing.errors import (
     AccessError,
     ConflictError,
@@ -48,7 +49,7 @@ _TITLES: Mapping[int, str] = {
     429: "Too many requests",
     500: "SupportMax made a mistake",
     502: "The platform failed in the middle of its answer",
-    503: "No platform can answer now",
+    503: "Cannot be answered now",
     504: "The deadline passed before an answer",
 }
 # Without a platform's own word: long enough for a breaker's probe, short enough for a person.
@@ -124,6 +125,8 @@ def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: PLR0911
             return 504, error.code, error.detail
         case NoPlatformAvailable():
             return 503, error.code, error.detail
+        case DatabaseBusy() | DatabaseUnavailable():
+            return 503, error.code, "The store cannot take this now; try again."
         case PlatformError():
             return 502, error.code, f"{error.platform}: {error.kind.value}: {error.detail}"
         case _:

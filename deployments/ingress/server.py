@@ -34,6 +34,8 @@ from deployments.platforms.server import GC_THRESHOLDS
 from deployments.security.api_keys import ApiKeys
 from deployments.security.rbac import load_roles
 from routing.clock import SystemClock
+from routing.policies import make_policies
+from routing.policies.balanced import Weights
 from routing.policy import Strategy
 
 if TYPE_CHECKING:
@@ -47,12 +49,13 @@ if TYPE_CHECKING:
 class Ingress:
     """HTTP in front of the agent, in one process."""
 
-    async def __init__(
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
         self, boot: Boot, platforms: "Mapping[str, DeploymentHandle[object]]"
-    ) -> None:  # type: ignore[misc]  # Serve awaits it
+    ) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
         clock = SystemClock()
         settings = load_settings(boot.config, os.environ, boot.profile).settings
+        routing = settings.routing
         self._max_body_bytes = settings.server.max_body_bytes
         self._database = open_database(boot.database)
         self._coordinator = CoordinatorClient(
@@ -72,12 +75,17 @@ class Ingress:
             ContextGateway(sources({TENANT: read_articles(ARTICLES)}, Records(self._database))),
             Conversations(self._database),
             AgentOptions(
-                strategy=Strategy(settings.routing.strategy),
-                fallback_platforms=tuple(
-                    name for name in settings.routing.fallback_platforms if name in profiles
+                strategy=Strategy(routing.strategy),
+                policies=make_policies(
+                    Weights(routing.weights.cost, routing.weights.latency, routing.weights.quality)
                 ),
-                max_tokens=settings.routing.max_tokens,
-                deadline_s=settings.routing.deadline_s,
+                fallback_platforms=tuple(
+                    name for name in routing.fallback_platforms if name in profiles
+                ),
+                max_attempts=routing.max_attempts,
+                max_tokens=routing.max_tokens,
+                deadline_s=routing.deadline_s,
+                max_deadline_s=routing.max_deadline_s,
             ),
             clock,
             random.Random(),  # noqa: S311

@@ -17,6 +17,8 @@ SOURCE_DEADLINE_S = 0.5
 PASSAGES_MAX = 6
 # Cormack, Clarke, Büttcher: Reciprocal rank fusion (SIGIR 2009) found 60 to be good anywhere.
 _RRF_K = 60
+# What is next to a hit is worth half of one: it may add to an answer, not lead it.
+_WEIGHTS = {"knowledge_graph": 0.5}
 
 
 class Source(Protocol):
@@ -57,10 +59,13 @@ class ContextGateway:
             *(self._ask(name, tenant, query, user_id, limit) for name in asked)
         )
         ranked: dict[str, tuple[float, Passage]] = {}
-        for passages in found:
+        for name, passages in zip(asked, found, strict=True):
             for rank, passage in enumerate(passages or ()):
-                score = ranked[passage.id][0] if passage.id in ranked else 0.0
-                ranked[passage.id] = (score + 1 / (_RRF_K + rank), passage)
+                score = _WEIGHTS.get(name, 1.0) / (_RRF_K + rank)
+                known = ranked.get(passage.id)
+                ranked[passage.id] = (
+                    (score, passage) if known is None else (known[0] + score, known[1])
+                )
         best = sorted(ranked.values(), key=lambda scored: -scored[0])[:limit]
         degraded = tuple(
             name for name, passages in zip(asked, found, strict=True) if passages is None

@@ -232,12 +232,18 @@ class _Outbox:
 
 
 class BatchRunner:
-    """A replica's side: runs every item of every batch against one platform, bounded."""
+    """A replica's side: runs every item of every batch against one platform.
 
-    def __init__(self, name: str, platform: Platform, in_flight_max: int) -> None:
+    At most `in_flight_max` at once, each for at most `timeout_s`, whatever its caller has left.
+    """
+
+    def __init__(
+        self, name: str, platform: Platform, *, in_flight_max: int, timeout_s: float
+    ) -> None:
         self._name = name
         self._platform = platform
         self._in_flight_max = in_flight_max
+        self._timeout_s = timeout_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -286,7 +292,7 @@ class BatchRunner:
             if item.stream:
                 end = await self._stream(index, item, outbox)
             else:
-                end = await self._platform.complete(item.request, item.deadline_s)
+                end = await self._platform.complete(item.request, self._bound(item))
         except PlatformError as error:
             end = error
         except Exception as error:  # noqa: BLE001  a bug in an adapter must not leave the caller waiting
@@ -295,9 +301,12 @@ class BatchRunner:
         finally:
             outbox.end(index, end)
 
+    def _bound(self, item: Item) -> float:
+        return min(item.deadline_s, self._timeout_s)
+
     async def _stream(self, index: int, item: Item, outbox: _Outbox) -> ChatReply | PlatformError:
         async with contextlib.aclosing(
-            self._platform.stream(item.request, item.deadline_s)
+            self._platform.stream(item.request, self._bound(item))
         ) as chunks:
             async for chunk in chunks:
                 match chunk:

@@ -40,7 +40,12 @@ class PlatformReplica:
                 secret.get_secret_value(), resolved.base_url, resolved.max_connections
             )
         self._platform = open_platform(name, connection)
-        self._runner = BatchRunner(name, self._platform, resolved.max_connections)
+        self._runner = BatchRunner(
+            name,
+            self._platform,
+            in_flight_max=resolved.max_connections,
+            timeout_s=resolved.timeout_s,
+        )
 
     async def run(self, items: Sequence[Item]) -> AsyncGenerator[list[Event], None]:
         """A batch's events as they come."""

@@ -114,7 +114,10 @@ def _overlap(asked: set[str], text: str, rarity: Mapping[str, float]) -> float:
 def _sentences(text: str) -> list[str]:
     pieces = [_MARKUP.sub("", piece).strip() for piece in _SENTENCE_END.split(text)]
     pieces = [piece for piece in pieces if piece]
-    return [p for p in pieces if len(p.split()) >= SHORTEST_SENTENCE] or pieces
+    # What does not end like a sentence is a heading, unless the whole passage is like that:
+    # a record of a database.
+    whole = [p for p in pieces if p.endswith((".", "!", "?"))] or pieces
+    return [p for p in whole if len(p.split()) >= SHORTEST_SENTENCE] or whole
 
 
 def _neighbour(lone: _Sentence, sentences: Sequence[_Sentence]) -> list[_Sentence]:

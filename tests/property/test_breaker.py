@@ -78,6 +78,9 @@ class BreakerLife(RuleBasedStateMachine):
         )
         self.breaker = fold(self.breaker, ended, self.now)
         self.probing.pop(answer_id, None)
+        if self.breaker.phase is not BreakerPhase.HALF_OPEN:
+            # The question is answered; a probe still under way is a call like any other.
+            self.probing.clear()
 
     @rule(call=consumes(calls))
     def give_back(self, call: tuple[str, float]) -> None:
@@ -117,6 +120,7 @@ class BreakerLife(RuleBasedStateMachine):
         assert claimed is not None
         self.breaker = fold(claimed, outcome(at=self.now, answer_id=answer_id), self.now)
         assert self.breaker.phase is BreakerPhase.CLOSED
+        self.probing.clear()
 
 
 TestBreakerLife = BreakerLife.TestCase

@@ -87,7 +87,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[tuple[str, int, list[Outcome]]], l
     return batches, draw(st.permutations([*range(len(batches)), *repeats]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(deliveries())
 def test_batches_in_any_order_and_number_book_each_outcome_once(
     database: Database, delivery: tuple[list[tuple[str, int, list[Outcome]]], list[int]]

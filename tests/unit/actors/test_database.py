@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
+from anyio.lowlevel import checkpoint as checkpoint_reached
 from sqlalchemy import Connection, event, insert, inspect, select
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import IntegrityError
 
 from actors.database import Database, DatabaseBusy, DatabaseUnavailable, open_database
@@ -38,20 +40,28 @@ def saved(connection: Connection) -> set[str]:
     return set(connection.scalars(select(checkpoint.c.name)))
 
 
-@contextmanager
-def held_up(database: Database) -> Iterator[asyncio.Task[bool]]:
+@asynccontextmanager
+async def held_up(database: Database) -> AsyncIterator[None]:
     """The writing thread stands still inside a transaction until the block ends."""
-    released = threading.Event()
-    task = asyncio.create_task(database.write(lambda _: released.wait(30)))
+    loop, entered, released = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def stand_still(_: Connection) -> None:
+        loop.call_soon_threadsafe(entered.set)
+        released.wait(30)
+
+    standing = asyncio.create_task(database.write(stand_still))
+    await entered.wait()
     try:
-        yield task
+        yield
     finally:
         released.set()
+    await standing
 
 
-async def until_waiting(database: Database, count: int) -> None:
-    while len(database._writing._waiting) != count:
-        await asyncio.sleep(0)
+async def expect_waiting(database: Database, count: int) -> None:
+    """Tasks made just before have run up to their place in the queue."""
+    await checkpoint_reached()
+    assert len(database._writing._waiting) == count
 
 
 async def test_the_file_and_its_companions_are_readable_by_their_owner_alone(
@@ -91,9 +101,15 @@ async def test_the_migrations_build_exactly_the_tables_that_the_code_speaks_of(
 ) -> None:
     def described(connection: Connection) -> dict[str, object]:
         inspector = inspect(connection)
+
+        def typed(column: ReflectedColumn) -> tuple[str, str, bool]:
+            # The migration says DOUBLE PRECISION, SQLAlchemy DOUBLE: REAL to SQLite, both.
+            spelt = str(column["type"]).replace("DOUBLE", "REAL")
+            return column["name"], spelt, column["nullable"]
+
         return {
             name: (
-                [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(name)],
+                [typed(column) for column in inspector.get_columns(name)],
                 inspector.get_pk_constraint(name)["constrained_columns"],
                 sorted(
                     (i["name"] or "", i["column_names"], i["unique"])
@@ -147,7 +163,8 @@ asyncio.run(main())
 """
     command = [sys.executable, "-c", program, str(tmp_path / "new" / "x.db")]
     started = [
-        subprocess.Popen([*command, f"r{n}"], stdin=subprocess.PIPE, cwd=ROOT) for n in range(4)
+        subprocess.Popen([*command, f"r{n}"], stdin=subprocess.PIPE, cwd=ROOT)  # noqa: S603  our own text
+        for n in range(4)
     ]
     for process in started:
         assert process.stdin is not None
@@ -160,20 +177,20 @@ asyncio.run(main())
 
 async def test_what_waits_for_one_commit_shares_the_next(database: Database) -> None:
     commits: list[None] = []
-    with held_up(database):
+    async with held_up(database):
         event.listen(database._writing._engine, "commit", lambda _: commits.append(None))
         appends = [asyncio.create_task(database.write(saving(f"n{n}"))) for n in range(60)]
-        await until_waiting(database, 60)
+        await expect_waiting(database, 60)
     await asyncio.gather(*appends)
     assert len(commits) == 2  # the one that held us up, and one for all
     assert len(await database.read(saved)) == 60
 
 
 async def test_one_caller_in_a_shared_transaction_fails_alone(database: Database) -> None:
-    with held_up(database):
+    async with held_up(database):
         works = [saving("a"), saving("twice"), saving("twice"), saving_an_orphan_turn, saving("b")]
         appends = [asyncio.create_task(database.write(work)) for work in works]
-        await until_waiting(database, len(works))
+        await expect_waiting(database, len(works))
     results = await asyncio.gather(*appends, return_exceptions=True)
     assert [type(result) for result in results] == [
         type(None),
@@ -206,19 +223,18 @@ async def test_every_caller_is_told_when_the_lock_cannot_be_had_and_the_next_suc
 async def test_a_full_queue_refuses_the_next_caller_and_keeps_the_others(
     database: Database,
 ) -> None:
-    with held_up(database) as first:
-        await until_waiting(database, 0)
+    async with held_up(database):
         waiting = [asyncio.create_task(database.write(saved)) for _ in range(MAX_WAITING)]
-        await until_waiting(database, MAX_WAITING)
+        await expect_waiting(database, MAX_WAITING)
         with pytest.raises(DatabaseBusy):
             await database.write(saved)
-    await asyncio.gather(first, *waiting)
+    await asyncio.gather(*waiting)
 
 
 async def test_a_caller_who_stops_waiting_does_not_stop_the_write(database: Database) -> None:
-    with held_up(database):
+    async with held_up(database):
         leaving = asyncio.create_task(database.write(saving("kept")))
-        await until_waiting(database, 1)
+        await expect_waiting(database, 1)
         leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
@@ -241,10 +257,11 @@ async def test_a_read_cannot_write(database: Database) -> None:
 async def test_closing_finishes_what_waits_and_takes_nothing_new(tmp_path: Path) -> None:
     database = open_database(tmp_path / "x.db")
     await database.migrate()
-    with held_up(database):
+    async with held_up(database):
         last = asyncio.create_task(database.write(saving("last")))
-        await until_waiting(database, 1)
+        await expect_waiting(database, 1)
         closing_down = asyncio.create_task(database.aclose())
+        await checkpoint_reached()
     await closing_down
     await last
     with pytest.raises(DatabaseUnavailable):

@@ -1,11 +1,19 @@
 """Decisions are kept as they were explained, for as long as there is room."""
 
+from typing import TYPE_CHECKING
+
 from actors.database import Database, DecisionRow, Decisions
+
+if TYPE_CHECKING:
+    from routing.message import JsonObject
 
 
 async def test_a_decision_comes_back_as_it_was_put(database: Database) -> None:
     decisions = Decisions(database)
-    body = {"chosen": "openai", "candidates": [{"platform": "openai", "cost": 0.002, "p95": None}]}
+    body: JsonObject = {
+        "chosen": "openai",
+        "candidates": [{"platform": "openai", "cost": 0.002, "p95": None}],
+    }
     await decisions.put("t", "dec_1", "ans_1", 5.0, body)
     assert await decisions.get("t", "dec_1") == DecisionRow("dec_1", "ans_1", 5.0, body)
     assert await decisions.get("t", "dec_2") is None

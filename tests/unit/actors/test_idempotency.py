@@ -1,12 +1,16 @@
 """A key is worked on by one caller at a time, and answered the same to all."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from actors.database import Database, Done, Fresh, Idempotency, Mismatch, Running
 from actors.database.idempotency import KEPT_S, LEASE_S
 
+if TYPE_CHECKING:
+    from routing.message import JsonObject
+
 NOW = 1_767_225_600.0
-ANSWER = {"id": "ans_1", "cost_usd": 0.0035}
+ANSWER: "JsonObject" = {"id": "ans_1", "cost_usd": 0.0035}
 
 
 async def test_of_many_callers_with_one_key_exactly_one_does_the_work(database: Database) -> None:

@@ -142,10 +142,11 @@ def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:
     assert to_profile(only(settings_of(tmp_path, "platforms: {openai: {}}")), None).price is None
 
 
-def test_the_limit_of_an_answer_is_the_platforms_or_else_the_routings(tmp_path: Path) -> None:
-    text = "platforms: {openai: {}, anthropic: {max_tokens: 4000}}\nrouting: {max_tokens: 600}"
-    resolved = resolve_platforms(settings_of(tmp_path, text), "development")
-    assert [item.max_tokens for item in resolved] == [600, 4000]
+def test_the_limit_of_an_answer_is_the_platforms_or_else_the_models(tmp_path: Path) -> None:
+    text = "platforms: {openai: {}, anthropic: {max_tokens: 4000}}"
+    openai, anthropic = resolve_platforms(settings_of(tmp_path, text), "development")
+    assert openai.max_tokens == openai.facts.max_output_tokens
+    assert to_profile(anthropic, None).max_output_tokens == 4000
 
 
 def test_no_region_is_promised_unless_written_but_a_simulator_stays_here(tmp_path: Path) -> None:

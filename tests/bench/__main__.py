@@ -1,0 +1,115 @@
+"""`python -m tests.bench`: the product's whole road against a bare relay, in one run on one machine.
+
+Prints tables and writes bench.json into the current directory. Two to three minutes;
+everything is on loopback, and everything that is started is stopped.
+"""
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.bench import product, workers
+from tests.bench.cpu import cpu_ticks, family, pss_mb
+from tests.bench.decision import decision_us
+from tests.bench.load import Measured
+from tests.bench.report import Report
+from tests.bench.rounds import CASES, Contestant, Found, one_round, warm_up
+from tests.bench.wire import Call, Shape, product_call, upstream_call
+
+# Seven short rounds say more than two long ones where neighbours come and go.
+ROUNDS = 7
+# A machine too busy for them all gets fewer; with the start and the stop this is three minutes.
+ROUNDS_WITHIN_S = 110.0
+
+
+class _Arena:
+    """Who can be asked, and where."""
+
+    def __init__(
+        self,
+        generator: workers.Worker,
+        ports: dict[Contestant, int],
+        key: str,
+        pids: dict[int, str],
+    ) -> None:
+        self._generator = generator
+        self._ports = ports
+        self._key = key
+        self._pids = pids
+
+    def run(self, name: Contestant, shape: Shape, clients: int, requests: int) -> Measured:
+        """One contestant under one load."""
+        port = self._ports[name]
+        call = self._call(name, port, shape)
+        return workers.load(self._generator, port, call, clients, requests)
+
+    def spent(self) -> Counter[str]:
+        """CPU ticks so far, by process."""
+        return cpu_ticks(self._pids)
+
+    def _call(self, name: Contestant, port: int, shape: Shape) -> Call:
+        if name == "product":
+            return product_call(port, shape, self._key)
+        return upstream_call(port, shape)
+
+
+def bench(progress: Progress) -> Report:
+    """Start everything, measure, stop everything."""
+    steps = progress.add_task("starting upstream and relay", total=ROUNDS + 4)
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="smx", dir="/tmp"))
+        upstream, upstream_port = stack.enter_context(workers.server("upstream"))
+        relay, relay_port = stack.enter_context(workers.server("relay", str(upstream_port)))
+        generator = stack.enter_context(workers.worker("load"))
+        progress.update(steps, advance=1, description="starting the product")
+        with contextlib.ExitStack() as running:
+            started = running.enter_context(product.running(Path(directory), upstream_port))
+            own = {upstream.pid: "upstream", relay.pid: "relay", generator.pid: "load generator"}
+            theirs = family(started.pid)
+            ports: dict[Contestant, int] = {
+                "direct": upstream_port,
+                "relay": relay_port,
+                "product": started.port,
+            }
+            arena = _Arena(generator, ports, started.key, own | theirs)
+            progress.update(steps, advance=1, description="warming up")
+            warm_up(arena.run)
+            found = [Found(case) for case in CASES]
+            until = time.monotonic() + ROUNDS_WITHIN_S
+            rounds = 0
+            while rounds < ROUNDS and time.monotonic() < until:
+                progress.update(steps, advance=1, description=f"round {rounds + 1} of {ROUNDS}")
+                one_round(found, arena.run, arena.spent)
+                rounds += 1
+            memory_mb = pss_mb(theirs)
+            progress.update(steps, advance=1, description="stopping the product")
+            began = time.perf_counter()
+            running.close()
+            stop_s = time.perf_counter() - began
+        progress.update(steps, completed=ROUNDS + 4, description="timing decisions")
+        return Report(found, rounds, started.start_s, stop_s, decision_us(), memory_mb)
+
+
+def main() -> int:
+    """The bench; 1 if it could not be carried out. A target that is missed is a finding, no failure."""
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            report = bench(progress)
+    except RuntimeError as error:
+        console.print(f"the bench failed: {error}", style="red", markup=False, soft_wrap=True)
+        return 1
+    report.print(console)
+    report.write(Path("bench.json"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from typing_extensions import override
-
 
 class SupportMaxError(Exception):
     """Anything SupportMax raises on purpose. `code` is stable and lower_snake."""
@@ -74,7 +72,6 @@ class ConfigError(SupportMaxError):
         self.key = key
         self.message = message
 
-    @override
     def __str__(self) -> str:
         where = f"{self.path}:{self.line}" if self.line is not None else self.path
         return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"

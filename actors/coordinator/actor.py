@@ -5,6 +5,7 @@ a crash at any point loses no acknowledged outcome and books none twice: replica
 again what was not acknowledged, under the same number.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,9 @@ from pathlib import Path
 import ray
 
 from actors.coordinator.state import CoordinatorState
+from actors.database.decisions import Decisions
 from actors.database.engine import open_database
+from actors.database.idempotency import Idempotency
 from actors.database.ledger import Ledger
 from routing.clock import SystemClock
 from routing.outcome import Outcome
@@ -23,6 +26,10 @@ from routing.scorecard import Snapshot
 _log = logging.getLogger(__name__)
 # Writing the sketches down costs some milliseconds; what a crash may cost is a second of them.
 CHECKPOINT_EVERY_S = 1.0
+SWEEP_EVERY_S = 3600.0
+# A month to ask why; at 2 kB each the most they take is 2 GB of the disk.
+DECISIONS_KEPT_S = 30 * 86_400.0
+DECISIONS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +46,12 @@ class Coordinator:
     def __init__(self, options: CoordinatorOptions) -> None:
         self._options = options
         self._clock = SystemClock()
-        self._ledger = Ledger(open_database(options.database))
+        self._database = open_database(options.database)
+        self._ledger = Ledger(self._database)
         self._state: CoordinatorState | None = None
+        self._restoring = asyncio.Lock()
         self._kept_at = 0.0
+        self._swept_at = 0.0
 
     @ray.method
     async def sync(
@@ -60,6 +70,7 @@ class Coordinator:
         if fresh:
             state.fold(outcomes, now)
         state.hear(replica, in_flight, now)
+        await self._sweep(now)
         return state.snapshot(now)
 
     @ray.method
@@ -74,24 +85,34 @@ class Coordinator:
         self._kept_at = now
         return json.dumps(state.to_checkpoint())
 
+    async def _sweep(self, now: float) -> None:
+        """Once an hour, drop what nobody will ask for any more."""
+        if now - self._swept_at < SWEEP_EVERY_S:
+            return
+        self._swept_at = now
+        await Idempotency(self._database).prune(now)
+        await Decisions(self._database).prune(now - DECISIONS_KEPT_S, DECISIONS_MAX)
+
     async def _restored(self) -> CoordinatorState:
-        if self._state is None:
-            state = CoordinatorState(self._options.region)
-            kept = await self._ledger.load_checkpoint()
-            if kept is not None:
-                try:
-                    state = CoordinatorState.from_checkpoint(
-                        self._options.region, json.loads(kept.body)
-                    )
-                except ValueError:
-                    # Of another version: statistics grow again, the ledger is the truth.
-                    _log.warning(
-                        "the scoreboard's checkpoint is not of this version; starting afresh"
-                    )
-            now = self._clock.now()
-            state.restore_spend(await self._ledger.spend_today(now), now)
-            self._state = state
-        return self._state
+        async with self._restoring:
+            if self._state is None:
+                self._state = await self._restore()
+            return self._state
+
+    async def _restore(self) -> CoordinatorState:
+        state = CoordinatorState(self._options.region)
+        kept = await self._ledger.load_checkpoint()
+        if kept is not None:
+            try:
+                state = CoordinatorState.from_checkpoint(
+                    self._options.region, json.loads(kept.body)
+                )
+            except ValueError:
+                # Of another version: statistics grow again, the ledger is the truth.
+                _log.warning("the scoreboard's checkpoint is not of this version; starting afresh")
+        now = self._clock.now()
+        state.restore_spend(await self._ledger.spend_today(now), now)
+        return state
 
 
 CoordinatorActor = ray.remote(num_cpus=0, max_restarts=-1)(Coordinator)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import EllipsisType
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
@@ -44,18 +45,24 @@ class Conversations:
         self._database = database
 
     async def history(
-        self, tenant: str, conversation_id: str, limit: int, *, user_id: str | None = None
+        self,
+        tenant: str,
+        conversation_id: str,
+        limit: int,
+        *,
+        user_id: str | EllipsisType | None = ...,
     ) -> list[TurnRow] | None:
         """The last `limit` turns, oldest first; None if the tenant has no such conversation.
 
-        Given a `user_id`, the conversation of another user is unknown too.
+        Given a `user_id`, the conversation of another user is unknown too; None is then
+        nobody in particular, as it is for `append`.
         """
 
         def work(connection: Connection) -> list[TurnRow] | None:
             rows = connection.execute(
                 _HISTORY, {"of": tenant, "named": conversation_id, "at_most": limit}
             ).all()
-            if not rows or (user_id is not None and rows[0].user_id != user_id):
+            if not rows or (user_id is not ... and rows[0].user_id != user_id):
                 return None
             # One row without a turn stands for a conversation in which nothing was said.
             said = [row for row in reversed(rows) if row.seq is not None]

@@ -55,7 +55,7 @@ class LexicalIndex:
     def search(self, query: str, limit: int, audiences: Collection[Audience]) -> list[Hit]:
         """The best section of each of the `limit` best articles, best first; nothing if no word fits.
 
-        Measured: 0.06 ms for 48 articles, one core.
+        Measured on 48 articles: 0.02 to 0.06 ms a question, 0.2 ms a pasted page.
         """
         shelves = [self._shelves[audience] for audience in audiences if audience in self._shelves]
         best: dict[str, Hit] = {}

@@ -118,11 +118,13 @@ class Executor:
             is_last = index == len(plan.attempts) - 1
             # With another platform in reserve, moving on is quicker than asking again, and
             # kinder to the one in trouble.
-            for _ in range(2 if is_last else 1):
+            for number in range(2 if is_last else 1):
+                if number and not await self._pause(journey, index):
+                    break
                 timeout_s = plan.time_for(index, self._clock.monotonic() - journey.began)
                 max_tokens = self._affordable(journey, planned)
                 if timeout_s < _WORTH_ASKING_S or max_tokens is None:
-                    return
+                    break  # the next has time of its own, and may be cheaper
                 if planned.is_probe and not await self._may_probe(journey, planned):
                     break
                 profile = self._profiles[planned.platform]
@@ -139,9 +141,17 @@ class Executor:
                 failure = journey.failures[-1]
                 if not failure.handling.fail_over:
                     return
-                if not (is_last and failure.handling.retry_same):
+                if not failure.handling.retry_same:
                     break
-                await asyncio.sleep(failure.retry_after_s or RETRY_PAUSE_S)
+
+    async def _pause(self, journey: Journey, index: int) -> bool:
+        """Wait as long as the last failure asks; False, at once, if that is too long for us."""
+        pause_s = journey.failures[-1].retry_after_s or RETRY_PAUSE_S
+        left_s = journey.plan.time_for(index, self._clock.monotonic() - journey.began)
+        if left_s - pause_s < _WORTH_ASKING_S:
+            return False
+        await asyncio.sleep(pause_s)
+        return True
 
     def _affordable(self, journey: Journey, planned: PlannedAttempt) -> int | None:
         """The tokens this call may produce within what is left of the money; None if too few."""

@@ -1,14 +1,18 @@
 """UnifiedAgent: the road from a question to an answer, once for JSON and once for streams."""
 
+import asyncio
 import contextlib
 import hashlib
+import logging
 import random
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from actors.database.conversations import Conversations, NewTurn, TurnRow
+from actors.database.decisions import Decisions
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.agent import prompt
 from deployments.agent.attempt import Journey
 from deployments.agent.exchange import (
@@ -32,6 +36,8 @@ from routing.exchange import ChatRequest, TextDelta
 from routing.platform_profile import PlatformProfile
 from routing.policy import Policy, Strategy
 from routing.scorecard import Snapshot
+
+_log = logging.getLogger(__name__)
 
 # Ten exchanges: what a support conversation refers back to.
 HISTORY_TURNS = 20
@@ -79,6 +85,7 @@ class UnifiedAgent:
         executor: Executor,
         context: ContextGateway,
         conversations: Conversations,
+        decisions: Decisions,
         options: AgentOptions,
         clock: Clock,
         chance: random.Random,
@@ -89,6 +96,8 @@ class UnifiedAgent:
         self._executor = executor
         self._context = context
         self._conversations = conversations
+        self._decisions = decisions
+        self._background: set[asyncio.Task[None]] = set()
         self._options = options
         self._clock = clock
         self._chance = chance
@@ -178,21 +187,26 @@ class UnifiedAgent:
     ) -> Answer:
         profile = self._profiles[executed.platform]
         reply = executed.reply
+        context = ready.context
         now = self._clock.now()
-        await self._conversations.append(
-            principal.tenant,
-            ready.conversation_id,
-            ask.user_id,
-            (
-                NewTurn("user", ask.message, now),
-                NewTurn("assistant", reply.text, now, ready.journey.answer_id),
-            ),
+        turns = (
+            NewTurn("user", ask.message, now),
+            NewTurn("assistant", reply.text, now, ready.journey.answer_id),
         )
+        try:
+            await self._conversations.append(
+                principal.tenant, ready.conversation_id, ask.user_id, turns
+            )
+        except (DatabaseBusy, DatabaseUnavailable):
+            # The answer is paid for and the customer waits: give it, and say what is missing.
+            _log.exception("conversation %s was not kept", ready.conversation_id)
+            context = replace(context, degraded=(*context.degraded, "conversation"))
+        self._keep(principal.tenant, ready, now)
         return Answer(
             id=ready.journey.answer_id,
             conversation_id=ready.conversation_id,
             reply=reply,
-            context=ready.context,
+            context=context,
             platform=executed.platform,
             simulated=profile.simulated,
             cost_usd=profile.price.cost(reply.usage) if profile.price is not None else None,
@@ -200,6 +214,20 @@ class UnifiedAgent:
             attempts=executed.tried,
             decision=ready.decision,
         )
+
+    def _keep(self, tenant: str, ready: _Prepared, at: float) -> None:
+        """Keep the decision for those who ask why; nobody waits for it."""
+        kept = self._decisions.put(
+            tenant, ready.decision.id, ready.journey.answer_id, at, ready.decision.to_json()
+        )
+        task = asyncio.get_running_loop().create_task(kept)
+        self._background.add(task)
+        task.add_done_callback(self._kept)
+
+    def _kept(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a decision was not kept", exc_info=error)
 
 
 def _facts(request: ChatRequest, ask: Ask) -> TaskFacts:

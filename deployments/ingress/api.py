@@ -12,12 +12,13 @@ from starlette.types import ASGIApp
 
 from deployments.ingress import openapi, problem, routes, schema
 from deployments.ingress.chat import Chat
+from deployments.ingress.evidence import Evidence
 from deployments.ingress.limits import BodyLimit
 from deployments.ingress.platforms import Platforms
 from deployments.ingress.routes import PUBLIC, Authenticate, Call, Operation
 
 
-def operations(chat: Chat, platforms: Platforms) -> list[Operation]:
+def operations(chat: Chat, platforms: Platforms, evidence: Evidence) -> list[Operation]:
     """The route table."""
     answer, body = schema.AnswerBody, schema.ChatBody
     return [
@@ -40,6 +41,10 @@ def operations(chat: Chat, platforms: Platforms) -> list[Operation]:
         Operation(
             "GET", "/v3/platforms/status", "How every platform does",
             "platforms:read", "read", "access", platforms.status, schema.StatusBody,
+        ),
+        Operation(
+            "GET", "/v3/decisions/{id}", "Why an answer came from where it came",
+            "decisions:read", "read", "access", evidence.decision, schema.KeptDecision,
         ),
         Operation(
             "GET", "/healthz", "This process is up",
@@ -76,8 +81,11 @@ def application(
     document.update(openapi.document(every, version))
 
     async def refuse(request: Request, error: Exception) -> Response:
-        known = problem.from_http(error) if isinstance(error, HTTPException) else error
-        return problem.response(known)
+        if not isinstance(error, HTTPException):
+            return problem.response(error)
+        response = problem.response(problem.from_http(error))
+        response.headers.update(error.headers or {})  # 405 says what is allowed
+        return response
 
     def limit(app: ASGIApp) -> ASGIApp:
         return BodyLimit(app, max_body_bytes)

@@ -5,10 +5,13 @@ folding.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 
 import orjson
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 
 # Proxies commonly give up on a connection that is silent for 30 or 60 s.
 HEARTBEAT_S = 15.0
@@ -21,9 +24,9 @@ def frame(event: str, data: object) -> bytes:
 
 
 async def with_heartbeat(
-    frames: AsyncIterator[bytes], every_s: float = HEARTBEAT_S
-) -> AsyncIterator[bytes]:
-    """`frames`, and a comment line whenever `every_s` pass without one."""
+    frames: AsyncGenerator[bytes, None], every_s: float = HEARTBEAT_S
+) -> AsyncGenerator[bytes, None]:
+    """`frames`, and a comment line whenever `every_s` pass without one; closed together."""
     following = asyncio.ensure_future(anext(frames, None))
     try:
         while True:
@@ -37,11 +40,25 @@ async def with_heartbeat(
             following = asyncio.ensure_future(anext(frames, None))
     finally:
         following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await frames.aclose()
 
 
-def response(frames: AsyncIterator[bytes]) -> StreamingResponse:
-    """`frames` as an HTTP response nobody on the way may buffer or change."""
-    headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        with_heartbeat(frames), media_type="text/event-stream", headers=headers
-    )
+class EventStream(StreamingResponse):
+    """A response that closes its events when the caller has gone, not when memory is tidied."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        # Nobody on the way may keep, change or collect them.
+        headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._events = events
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with contextlib.aclosing(self._events):
+            await super().__call__(scope, receive, send)
+
+
+def response(frames: AsyncGenerator[bytes, None]) -> EventStream:
+    """`frames` as an HTTP response."""
+    return EventStream(with_heartbeat(frames))

@@ -74,6 +74,12 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
             "required": True,
             "content": {"application/json": {"schema": schema}},
         }
+    names = re.findall(r"{(\w+)}", op.path)
+    if names:
+        described["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
     if op.rate == "chat":
         described["parameters"] = [
             {
@@ -102,6 +108,8 @@ def _failures(op: Operation) -> dict[str, str]:
             "404": "Not this tenant's conversation", "409": "The same request is under way",
             "429": "Too much at once", "503": "No platform can answer now", "504": "Too late",
         }  # fmt: skip
+    if "{" in op.path:
+        failures |= {"404": "Not this tenant's, or unknown"}
     if op.rate == "health":
         failures |= {"503": "Not ready"}
     return failures

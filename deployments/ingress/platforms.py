@@ -6,8 +6,8 @@ from typing import Literal
 
 from starlette.responses import Response
 
-from actors.coordinator.client import CoordinatorClient
 from actors.database.engine import Database
+from deployments.agent.unified import Scoreboard
 from deployments.ingress.routes import Call, reply
 from routing.breaker import BreakerPhase
 from routing.clock import Clock
@@ -34,18 +34,18 @@ class Platforms:
     def __init__(
         self,
         listed: Sequence[Listed],
-        coordinator: CoordinatorClient,
+        scoreboard: Scoreboard,
         database: Database,
         clock: Clock,
     ) -> None:
         self._listed = listed
-        self._coordinator = coordinator
+        self._scoreboard = scoreboard
         self._database = database
         self._clock = clock
 
     async def status(self, call: Call) -> Response:
         """Every platform of the configuration now."""
-        snapshot = self._coordinator.snapshot
+        snapshot = self._scoreboard.snapshot
         now = self._clock.now()
         rows = [_row(listed, snapshot.of(listed.name), now) for listed in self._listed]
         return reply({"region": snapshot.region, "snapshot": snapshot.version, "platforms": rows})
@@ -60,7 +60,7 @@ class Platforms:
             lambda connection: connection.exec_driver_sql("SELECT 1").scalar()
         )
         now = self._clock.now()
-        snapshot = self._coordinator.snapshot
+        snapshot = self._scoreboard.snapshot
         usable = [
             x for x in self._listed if _state(x, snapshot.of(x.name), now) in {"ready", "degraded"}
         ]

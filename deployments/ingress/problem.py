@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 from pydantic import ValidationError
@@ -95,9 +95,14 @@ def from_validation(error: ValidationError) -> RequestError:
     found = error.errors(include_url=False, include_input=False)
     if any(e["type"] == "json_invalid" for e in found):
         return RequestError("malformed_json", "The body is not JSON: " + found[0]["msg"])
-    violations = tuple(Violation("".join(f"/{part}" for part in e["loc"]), e["msg"]) for e in found)
+    violations = tuple(Violation(_pointer(e["loc"]), e["msg"]) for e in found)
     where = ", ".join(v.where or "/" for v in violations[:5])
     return RequestError("invalid_request", f"Not as this route expects it: {where}", violations)
+
+
+def _pointer(parts: Sequence[str | int]) -> str:
+    """RFC 6901: the keys are the caller's, and may hold the pointer's own signs."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def from_http(error: HTTPException) -> SupportMaxError:

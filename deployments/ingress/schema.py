@@ -162,6 +162,14 @@ class RouteAnswer(RootModel[AnswerBody | DecisionOnly]):
     """The answer, or the decision alone where nothing else was asked for."""
 
 
+class KeptDecision(BaseModel):
+    """A decision as it was taken, and the answer it led to."""
+
+    decision: DecisionBody
+    answer_id: str | None
+    at: str
+
+
 class Latency(BaseModel):
     """Quantiles over the last minutes; null while the platform has not been asked."""
 

@@ -13,6 +13,7 @@ from actors.coordinator.actor import CoordinatorOptions
 from actors.coordinator.client import CoordinatorClient
 from actors.database.accounts import Accounts
 from actors.database.conversations import Conversations
+from actors.database.decisions import Decisions
 from actors.database.engine import open_database
 from actors.database.idempotency import Idempotency
 from actors.knowledge import Records, read_articles
@@ -25,6 +26,7 @@ from deployments.demo import ARTICLES, TENANT
 from deployments.ingress import api
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.chat import Chat
+from deployments.ingress.evidence import Evidence
 from deployments.ingress.platforms import Listed, Platforms
 from deployments.mcp_gateway.context import ContextGateway
 from deployments.mcp_gateway.sources import sources
@@ -68,12 +70,14 @@ class Ingress:
             if p.name in platforms
         }
         self._clients = {name: platform_client(name, handle) for name, handle in platforms.items()}
+        decisions = Decisions(self._database)
         agent = UnifiedAgent(
             profiles,
             self._coordinator,
             Executor(self._clients, profiles, self._coordinator, clock),
             ContextGateway(sources({TENANT: read_articles(ARTICLES)}, Records(self._database))),
             Conversations(self._database),
+            decisions,
             AgentOptions(
                 strategy=Strategy(routing.strategy),
                 policies=make_policies(
@@ -94,6 +98,7 @@ class Ingress:
         self._table = api.operations(
             Chat(agent, Idempotency(self._database), clock),
             Platforms(listed, self._coordinator, self._database, clock),
+            Evidence(decisions),
         )
         self._roles = load_roles()
         self._authentication = Authentication(

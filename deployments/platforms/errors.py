@@ -31,6 +31,9 @@ _BY_STATUS = {
     504: ErrorKind.TIMEOUT,
 }
 
+# A 4xx with the words of a 5xx is believed in its number: proxies rewrite bodies.
+_THEIR_FAULT = frozenset({ErrorKind.OVERLOADED, ErrorKind.TIMEOUT})
+
 # Only where neither status nor code decides. Anthropic says most of these without a code.
 _BY_PROSE = (
     (r"prompt is too long|context (length|window)|too many tokens", ErrorKind.CONTEXT_TOO_LONG),
@@ -89,12 +92,14 @@ def classify(
     """The kind of a complaint; `words` is the vendor's own vocabulary of codes."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
+    blames_us = status is not None and 400 <= status < 500
     for code in complaint.codes:
-        if code in words:
-            return words[code]
-        if code.endswith(("_policy", "_policy_violation")):
-            return ErrorKind.CONTENT_FILTERED
-    if status is None or 400 <= status < 500:
+        kind = words.get(code)
+        if kind is None and code.endswith(("_policy", "_policy_violation")):
+            kind = ErrorKind.CONTENT_FILTERED
+        if kind is not None and not (blames_us and kind in _THEIR_FAULT):
+            return kind
+    if status is None or blames_us:
         for pattern, kind in _BY_PROSE:
             if re.search(pattern, complaint.message, re.IGNORECASE):
                 return kind

@@ -75,6 +75,12 @@ class _Batch:
 
     items: list[_Pending]
     task: "asyncio.Task[None] | None" = None
+    abandoned: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for any of them."""
+        return all(pending.finished for pending in self.items)
 
 
 class Multiplexer:
@@ -127,15 +133,18 @@ class Multiplexer:
         self._unanswered += 1
         self._waiting.append(pending)
         self._arm()
+        until = asyncio.get_running_loop().time() + deadline_s + GRACE_S
         try:
-            async with asyncio.timeout(deadline_s + GRACE_S):
-                while True:
+            while True:
+                # Around the wait alone: held open across a `yield`, a timeout belongs to
+                # whichever task came first, and interrupts its work or nothing at all.
+                async with asyncio.timeout_at(until):
                     payload = await pending.arrived.get()
-                    if isinstance(payload, PlatformError):
-                        raise payload
-                    yield payload
-                    if isinstance(payload, ChatReply):
-                        return
+                if isinstance(payload, PlatformError):
+                    raise payload
+                yield payload
+                if isinstance(payload, ChatReply):
+                    return
         except TimeoutError:
             raise PlatformError(
                 self._platform, ErrorKind.TIMEOUT, f"no answer within {deadline_s:.1f} s"
@@ -174,6 +183,10 @@ class Multiplexer:
                 async for events in answers:
                     for index, payload in events:
                         batch.items[index].deliver(payload)
+                    # A cancel may overtake the call it is about; then the last to be
+                    # answered closes the call, and with it what was abandoned.
+                    if batch.abandoned and batch.is_over:
+                        return
         except PlatformError as error:
             failure = error
         finally:
@@ -185,7 +198,9 @@ class Multiplexer:
         pending.finished = True
         if pending.batch is None:
             self._waiting.remove(pending)
-        elif pending.batch.task is not None and all(p.finished for p in pending.batch.items):
+            return
+        pending.batch.abandoned = True
+        if pending.batch.task is not None and pending.batch.is_over:
             pending.batch.task.cancel()
         else:
             self._spawn(self._cancel([pending.item.id]))
@@ -244,7 +259,7 @@ class BatchRunner:
         self._platform = platform
         self._in_flight_max = in_flight_max
         self._timeout_s = timeout_s
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[ChatReply | PlatformError]] = {}
 
     @property
     def in_flight(self) -> int:
@@ -262,7 +277,7 @@ class BatchRunner:
                 continue
             task = asyncio.get_running_loop().create_task(self._one(index, item, outbox))
             self._tasks[item.id] = task
-            task.add_done_callback(functools.partial(self._forget, item.id))
+            task.add_done_callback(functools.partial(self._ended, index, item.id, outbox))
         left, paced = len(items), any(item.stream for item in items)
         try:
             while left:
@@ -281,28 +296,29 @@ class BatchRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _forget(self, key: str, _: asyncio.Task[None]) -> None:
+    def _ended(
+        self, index: int, key: str, outbox: _Outbox, task: asyncio.Task[ChatReply | PlatformError]
+    ) -> None:
+        # Here and not in the task: one cancelled before its first step never runs a line.
         self._tasks.pop(key, None)
+        if task.cancelled():
+            detail = "the request was cancelled"
+            outbox.end(index, PlatformError(self._name, ErrorKind.CONNECTION, detail))
+        else:
+            outbox.end(index, task.result())
 
-    async def _one(self, index: int, item: Item, outbox: _Outbox) -> None:
-        end: ChatReply | PlatformError = PlatformError(
-            self._name, ErrorKind.CONNECTION, "the request was cancelled"
-        )
+    async def _one(self, index: int, item: Item, outbox: _Outbox) -> ChatReply | PlatformError:
         try:
             if item.stream:
-                end = await self._stream(index, item, outbox)
-            else:
-                end = await self._platform.complete(item.request, self._bound(item))
+                return await self._stream(index, item, outbox)
+            return await self._platform.complete(item.request, self._bound(item))
         except PlatformError as error:
-            end = error
-        except Exception as error:  # noqa: BLE001  a bug in an adapter must not leave the caller waiting
+            return error
+        except Exception as error:  # noqa: BLE001  an adapter's bug must not leave the caller waiting
             _log.exception("the adapter of %s failed", self._name)
-            end = PlatformError(self._name, ErrorKind.BAD_REPLY, f"adapter: {type(error).__name__}")
-        finally:
-            outbox.end(index, end)
-
-    def _bound(self, item: Item) -> float:
-        return min(item.deadline_s, self._timeout_s)
+            return PlatformError(
+                self._name, ErrorKind.BAD_REPLY, f"adapter: {type(error).__name__}"
+            )
 
     async def _stream(self, index: int, item: Item, outbox: _Outbox) -> ChatReply | PlatformError:
         async with contextlib.aclosing(
@@ -315,3 +331,6 @@ class BatchRunner:
                     case ReplyDone(reply):
                         return reply
         return PlatformError(self._name, ErrorKind.STREAM_TRUNCATED, "the stream had no end")
+
+    def _bound(self, item: Item) -> float:
+        return min(item.deadline_s, self._timeout_s)

@@ -37,16 +37,21 @@ class SseReader:
             SseError: One event is larger than this reader may hold.
         """
         data = self._with_plain_newlines(data)
-        # Only the seam can hide a terminator that began earlier: a large event that
-        # arrives in many pieces is searched once, not once per piece.
-        seam = max(len(self._rest) - 1, 0)
-        self._rest += data
-        if self._rest.find(b"\n\n", seam) < 0:
-            self._check(len(self._rest))
-            return []
-        *blocks, rest = bytes(self._rest).split(b"\n\n")
-        self._rest = bytearray(rest)
+        if self._rest:
+            # Only the seam can hide a terminator that began earlier: a large event that
+            # arrives in many pieces is searched once, not once per piece.
+            seam = len(self._rest) - 1
+            self._rest += data
+            if self._rest.find(b"\n\n", seam) < 0:
+                self._check(len(self._rest))
+                return []
+            data = bytes(self._rest)
+            self._rest.clear()
+        *blocks, rest = data.split(b"\n\n")
         self._check(len(rest))
+        self._rest += rest
+        if not blocks:
+            return []
         if self._at_start:
             self._at_start = False
             blocks[0] = blocks[0].removeprefix(_BOM)

@@ -89,16 +89,20 @@ class Wire:
         with self._explained(deadline):
             async with asyncio.timeout_at(deadline):
                 answer = await self._open(body)
+            # Cut the connection, not the task: a timeout held open across a `yield` would
+            # cancel the consumer in the middle of its own work, and one per read costs more.
+            timer = asyncio.get_running_loop().call_at(deadline, answer.close)
             try:
                 decoder = start_decoder(answer.header(self._request_id_header))
                 reader = SseReader()
-                while data := await _read(answer, deadline):
+                while data := await answer.read_some():
                     for chunk in _chunks(reader.feed(data), decoder):
                         yield chunk
                         if isinstance(chunk, ReplyDone):
                             await _drain(answer)
                             return
             finally:
+                timer.cancel()
                 answer.close()
             raise PlatformError(self._platform, ErrorKind.STREAM_TRUNCATED, _NO_END)
 
@@ -128,7 +132,7 @@ class Wire:
                 raise
             raise clean from None  # the original still holds the credential
         except errors.FAULTS as error:
-            if isinstance(error, TimeoutError) and asyncio.get_running_loop().time() >= deadline:
+            if asyncio.get_running_loop().time() >= deadline:
                 raise PlatformError(self._platform, ErrorKind.TIMEOUT, _TOO_LATE) from error
             explained = errors.local_error(self._platform, error)
             raise errors.without(self._secret, explained) from error
@@ -136,13 +140,6 @@ class Wire:
 
 def _deadline(deadline_s: float) -> float:
     return asyncio.get_running_loop().time() + deadline_s
-
-
-async def _read(answer: Answer, deadline: float) -> bytes:
-    # The deadline covers reads alone: a timeout held open across a `yield` would
-    # cancel the consumer in the middle of its own work.
-    async with asyncio.timeout_at(deadline):
-        return await answer.read_some()
 
 
 async def _drain(answer: Answer) -> None:

@@ -18,11 +18,12 @@ _NAMES = (
     ("haproxy", "HAProxy"),
     ("raylet/raylet", "raylet"),
     ("gcs_server", "GCS"),
-    ("dashboard", "dashboard and agents"),
-    ("runtime_env_agent", "dashboard and agents"),
+    ("dashboard", "dashboard, its agents"),
+    ("runtime_env_agent", "dashboard, its agents"),
     ("log_monitor", "log monitor"),
     ("monitor.py", "autoscaler's monitor"),
     ("supportmax run", "supportmax run"),
+    ("resource_tracker", "Python's resource tracker"),
     ("ray::", "other Ray workers"),
 )
 
@@ -48,6 +49,12 @@ def cpu_ticks(pids: dict[int, str]) -> Counter[str]:
         if (stat := _stat(pid)) is not None:
             spent[name] += int(stat[11]) + int(stat[12])
     return spent
+
+
+def is_same(pid: int, name: str) -> bool:
+    """Whether the process is still there, and not another one under its number."""
+    stat = _stat(pid)
+    return stat is not None and stat[0] != "Z" and _name(pid) == name
 
 
 def pss_mb(pids: dict[int, str]) -> Counter[str]:

@@ -14,14 +14,15 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from tests.bench.cpu import family
+from tests.bench.cpu import family, is_same
 from tests.bench.wire import MODEL, QUESTION
 
 # A start takes 15 s on two quiet cores; a loaded machine may need several times that.
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 90.0
 # Stopping drains replicas and ends Ray: 8 s here.
 STOP_TIMEOUT_S = 45.0
 
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 _CONFIG = f"""\
 platforms:
   openai:
@@ -55,7 +56,8 @@ def running(home: Path, upstream_port: int) -> Iterator[Product]:
     port = _free_port()
     log = home / "run.log"
     environment = {
-        **os.environ,
+        # A proxy of the machine's would stand between the product and our upstream.
+        **{name: value for name, value in os.environ.items() if name.lower() not in _PROXIES},
         "SUPPORTMAX_HOME": str(home),
         "OPENAI_API_KEY": "sk-bench",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}/v1",
@@ -63,7 +65,7 @@ def running(home: Path, upstream_port: int) -> Iterator[Product]:
     command = [str(Path(sys.executable).with_name("supportmax")), "run"]
     began = time.perf_counter()
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  our own command
+        process = subprocess.Popen(
             [*command, "--port", str(port), str(config)],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -108,14 +110,14 @@ def _answers(port: int, key: str) -> bool:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ctrl-C; and if that does not end it, its own processes one by one."""
+    """Ctrl-C; what it leaves behind is ended one by one."""
     everyone = family(process.pid)
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_TIMEOUT_S)
-            return
-    for pid in everyone:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    for pid, name in everyone.items():
+        if is_same(pid, name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     process.wait()

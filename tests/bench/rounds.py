@@ -20,6 +20,8 @@ Run: TypeAlias = Callable[[Contestant, Shape, int, int], Measured]
 Spent: TypeAlias = Callable[[], Counter[str]]
 """CPU ticks so far, by process."""
 
+BENCH = frozenset({"upstream", "relay", "load generator"})
+"""The processes that are not the product's."""
 CONTESTANTS: tuple[Contestant, ...] = ("direct", "relay", "product")
 
 
@@ -74,6 +76,18 @@ class Found:
         """The product's rate by the relay's."""
         pairs = zip(self.measured["product"], self.measured["relay"], strict=True)
         return median(product.rate / relay.rate for product, relay in pairs)
+
+    def added_ratio(self) -> float:
+        """What the product adds by what the relay adds: the same on a slow machine and a fast one."""
+        rounds = zip(*(self.measured[name] for name in CONTESTANTS), strict=True)
+        return median((p.p50_ms - d.p50_ms) / (r.p50_ms - d.p50_ms) for d, r, p in rounds)
+
+    def total_cpu_ms(self, name: Contestant) -> float:
+        """CPU milliseconds per answer of the contestant itself, all its processes."""
+        spent = self.cpu_ms(name)
+        if name != "product":
+            return spent.get("upstream" if name == "direct" else name, 0.0)
+        return sum(ms for process, ms in spent.items() if process not in BENCH)
 
     def cpu_ms(self, name: Contestant) -> dict[str, float]:
         """CPU milliseconds per answer by process, dearest first, over all rounds."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 from typing_extensions import override
@@ -20,8 +21,8 @@ class _Upstream(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        # Of uvloop, which does not derive its transports from asyncio's.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -50,7 +50,7 @@ class Worker:
 @contextlib.contextmanager
 def worker(module: str, *arguments: str) -> Iterator[Worker]:
     """`python -m tests.bench.<module>`, until the block ends."""
-    process = subprocess.Popen(  # noqa: S603  our own module
+    process = subprocess.Popen(
         [sys.executable, "-m", f"tests.bench.{module}", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -92,7 +92,7 @@ def start_simulators(port_file: Path) -> subprocess.Popen[bytes]:
     module = "deployments.simulators.server"
     pace = ["--key", KEY, "--latency-ms", "0", "--chunk-ms", "0"]
     command = [sys.executable, "-m", module, "--port-file", str(port_file), *pace]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603 - our own module
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
 def read_port(process: subprocess.Popen[bytes], port_file: Path) -> int:
@@ -823,7 +823,7 @@ def test_the_process_ends_when_its_parent_has_gone(tmp_path: Path) -> None:
         f" '--port-file', {str(port_file)!r}])\n"
         f"while not pathlib.Path({str(port_file)!r}).exists(): time.sleep(0.02)\n"
     )
-    parent = subprocess.Popen(  # noqa: S603 - our own module
+    parent = subprocess.Popen(
         [sys.executable, "-c", orphaning], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     # The child inherits the pipe: its end is reached when the last of the two has gone.

@@ -44,13 +44,23 @@ def test_an_article_is_read_as_it_was_written(tmp_path: Path) -> None:
     )
 
 
-def test_an_article_is_quoted_in_sections_that_begin_with_their_heading(tmp_path: Path) -> None:
+def test_a_short_article_is_quoted_whole(tmp_path: Path) -> None:
+    """Its second section rarely makes sense without its first."""
     (tmp_path / "reset.md").write_text(GOOD)
     (article,) = read_articles(tmp_path)
-    assert [passage.text for passage in passages_of(article)] == [
-        "Open **Account**.",
-        "If the mail does not come\n\nLook into the spam folder.",
-    ]
+    (passage,) = passages_of(article)
+    assert passage.text == (
+        "Open **Account**.\n\nIf the mail does not come\n\nLook into the spam folder."
+    )
+
+
+def test_a_long_article_is_quoted_in_sections_that_begin_with_their_heading(tmp_path: Path) -> None:
+    """A long article would crowd the others out of the context."""
+    (tmp_path / "reset.md").write_text(GOOD + "word " * 400)
+    (article,) = read_articles(tmp_path)
+    first, second = (passage.text for passage in passages_of(article))
+    assert first == "Open **Account**."
+    assert second.startswith("If the mail does not come\n\nLook into the spam folder.")
 
 
 @pytest.mark.parametrize(

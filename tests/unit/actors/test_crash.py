@@ -37,7 +37,7 @@ def test_a_killed_process_loses_no_acknowledged_append(
     tmp_path: Path, acknowledged_before_the_kill: int
 ) -> None:
     path = tmp_path / "x.db"
-    with subprocess.Popen(  # noqa: S603  our own text
+    with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE, cwd=ROOT
     ) as process:
         assert process.stdout is not None

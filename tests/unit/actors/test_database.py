@@ -158,14 +158,21 @@ async def main():
     await database.migrate()
     assert await Ledger(database).append(sys.argv[2], 1, [], "{}")
     await database.aclose()
+print('ready', flush=True)
 sys.stdin.read(1)
 asyncio.run(main())
 """
     command = [sys.executable, "-c", program, str(tmp_path / "new" / "x.db")]
     started = [
-        subprocess.Popen([*command, f"r{n}"], stdin=subprocess.PIPE, cwd=ROOT)  # noqa: S603  our own text
+        subprocess.Popen(
+            [*command, f"r{n}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+        )
         for n in range(4)
     ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.stdout.close()
     for process in started:
         assert process.stdin is not None
         process.stdin.close()

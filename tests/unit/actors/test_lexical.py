@@ -42,7 +42,8 @@ def test_a_question_about_something_else_finds_nothing() -> None:
 
 
 def test_an_article_is_found_once_by_its_best_section() -> None:
-    index = LexicalIndex([article("a", "Cats", "## Food\nfish\n## Sleep\nfish fish in a basket")])
+    food = "fish and much else " * 100
+    index = LexicalIndex([article("a", "Cats", f"## Food\n{food}\n## Sleep\nfish in a basket")])
     (hit,) = index.search("fish basket", 5, PUBLIC)
     assert hit.passage.text.startswith("Sleep")
 

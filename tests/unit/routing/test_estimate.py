@@ -59,6 +59,14 @@ def test_money_clamps_the_answer_exactly() -> None:
     assert affordable_tokens(price, limit, 1_000, 20) == 20
 
 
+def test_a_limit_with_more_digits_than_decimal_reckons_with_is_still_kept() -> None:
+    """Rounding at 28 digits never gives away the token that breaks the promise."""
+    price = Price(Decimal(1), Decimal(10))
+    barely_under = Decimal("0.0014" + 40 * "9")
+    assert price.bound(1_000, 50) == Decimal("0.0015")
+    assert affordable_tokens(price, barely_under, 1_000, 800) == 49
+
+
 def test_no_token_is_affordable_when_the_input_alone_is_too_dear() -> None:
     """A long question under a small limit is refused, not answered at a loss."""
     assert affordable_tokens(CHEAP, CHEAP.bound(1_000, 0), 1_001, 800) <= 0

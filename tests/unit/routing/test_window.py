@@ -40,6 +40,7 @@ def test_a_clock_set_back_leaves_no_future_attempts_behind() -> None:
     window = RateWindow().record(NOW, failed=True).record(NOW - 3_600, failed=False)
     assert window.counts(NOW - 3_600) == Counts(1, 0)
     assert window.counts(NOW) == Counts(0, 0)
+    assert window.counts(NOW - 7_200) == Counts(0, 0)
 
 
 def test_a_rate_window_survives_json() -> None:
@@ -59,8 +60,19 @@ def test_old_latencies_are_forgotten() -> None:
     """A platform that was slow an hour ago is judged by what it does now."""
     window = LatencyWindow()
     window.add(NOW, 9_000.0)
-    window.add(NOW + LATENCY_BUCKETS * LATENCY_BUCKET_S, 100.0)
-    assert window.sketch(NOW + LATENCY_BUCKETS * LATENCY_BUCKET_S).count == 1
+    assert window.sketch(NOW + (LATENCY_BUCKETS - 1) * LATENCY_BUCKET_S).count == 1
+    assert window.sketch(NOW + LATENCY_BUCKETS * LATENCY_BUCKET_S).count == 0
+    assert window.sketch(NOW - LATENCY_BUCKET_S).count == 0
+
+
+def test_a_latency_window_that_is_never_read_does_not_grow() -> None:
+    """Old sketches are dropped while new ones are added."""
+    window = LatencyWindow()
+    for bucket in range(50):
+        window.add(NOW + bucket * LATENCY_BUCKET_S, 100.0)
+    buckets = window.to_dict()["buckets"]
+    assert isinstance(buckets, list)
+    assert len(buckets) == LATENCY_BUCKETS
 
 
 def test_latencies_of_all_remembered_buckets_are_merged() -> None:

@@ -1,0 +1,52 @@
+"""The published OpenAPI document as a judge: every JSON answer must be as it says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+Json = Mapping[str, Any]
+
+
+class Contract:
+    """What the product publishes about itself."""
+
+    def __init__(self, document: Json) -> None:
+        self.document = document
+
+    async def check(self, response: httpx2.Response) -> None:
+        """Raise AssertionError where a JSON answer is not what the document promises."""
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        if kind == "text/event-stream":
+            return
+        await response.aread()
+        request = response.request
+        self.validate(request.method, request.url.path, response.status_code, kind, response.json())
+
+    def validate(self, method: str, path: str, status: int, kind: str, body: object) -> None:
+        """Hold one answer against the document."""
+        schema = self._schema(method, path, status, kind)
+        errors = [
+            f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
+            for error in Draft202012Validator(
+                {**schema, "components": self.document["components"]}
+            ).iter_errors(body)
+        ]
+        assert not errors, f"{method} {path} {status}: {errors}"
+
+    def _schema(self, method: str, path: str, status: int, kind: str) -> Json:
+        operation = self.document["paths"].get(path, {}).get(method.lower())
+        if operation is None:
+            # An address or a method that is not there: the answer is a problem all the same.
+            assert status in {401, 404, 405}, f"{method} {path} answers {status}"
+            assert kind == "application/problem+json"
+            return {"$ref": "#/components/schemas/Problem"}
+        described = operation["responses"].get(str(status))
+        assert described is not None, f"{method} {path}: {status} is not in the document"
+        content = described["content"]
+        if not content:
+            return {}
+        assert kind in content, f"{method} {path} {status}: {kind} is not in the document"
+        found: Json = content[kind]["schema"]
+        return found

@@ -1,0 +1,309 @@
+"""The main job: a customer's question, answered from the knowledge that ships with the product."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from actors.database import Accounts, open_database
+from routing.clock import SystemClock
+from tests.integration.conftest import connected
+from tests.integration.contract import Contract
+from tests.integration.talk import MESSAGE, OTHER, listen
+from tests.product import Product
+from tests.servers import Simulators
+
+
+async def chat(http: httpx2.AsyncClient, path: str = "/v3/chat", **body: object) -> Any:
+    """A question, and the answer's JSON."""
+    answer = await http.post(path, json={"message": MESSAGE, **body})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_question_is_answered_from_the_shipped_knowledge_and_says_where_from(
+    healthy: httpx2.AsyncClient,
+) -> None:
+    """With nothing configured the answer is grounded, cited, priced, and says it is simulated."""
+    answer = await chat(healthy, user_id="user_123")
+    assert answer["simulated"] is True
+    assert {c["id"] for c in answer["citations"]} >= {"kb-001"}
+    for citation in answer["citations"]:
+        assert f"[{citation['id']}]" in answer["text"]
+    assert answer["cost_usd"] > 0
+    assert [a["outcome"] for a in answer["attempts"]] == ["ok"]
+    assert answer["decision"]["chosen"] == answer["platform"] == answer["attempts"][0]["platform"]
+    assert answer["finish_reason"] == "stop"
+    assert answer["degraded"] == []
+
+
+async def test_a_customers_own_records_are_part_of_the_answer_and_nobody_elses(
+    healthy: httpx2.AsyncClient,
+) -> None:
+    """An invoice is quoted to the customer it belongs to, and to no other."""
+    question = "Was my invoice for the Team plan in August 2026 paid?"
+    own = await chat(healthy, message=question, user_id="user_123")
+    other = await chat(healthy, message=question, user_id="user_124")
+    assert "INV-2026-0002" in {c["id"] for c in own["citations"]}
+    assert "INV-2026-0002" not in str(other)
+
+
+async def test_a_conversation_goes_on_where_it_was(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """The platform is shown what was said before."""
+    first = await chat(healthy, user_id="user_123")
+    again = await chat(
+        healthy,
+        message="How long does that take?",
+        user_id="user_123",
+        conversation_id=first["conversation_id"],
+    )
+    assert again["conversation_id"] == first["conversation_id"]
+    last = (await simulators.requests())[-1]
+    assert MESSAGE in str(last.body)
+    assert "How long does that take?" in str(last.body)
+
+
+@pytest.mark.parametrize("who", [{"user_id": "user_124"}, {}])
+async def test_another_customers_conversation_is_not_found_and_nobody_is_called(
+    healthy: httpx2.AsyncClient, simulators: Simulators, who: dict[str, str]
+) -> None:
+    """The refusal comes before anything is spent."""
+    first = await chat(healthy, user_id="user_123")
+    await simulators.clear()
+    body = {"message": "And now?", "conversation_id": first["conversation_id"], **who}
+    answer = await healthy.post("/v3/chat", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert await simulators.requests() == []
+
+
+async def test_another_tenants_conversation_is_not_found(
+    healthy: httpx2.AsyncClient, product: Product, contract: Contract
+) -> None:
+    """Not forbidden: that it exists is already none of their business."""
+    first = await chat(healthy, user_id="user_123")
+    async with connected(product, contract, await key_of(product, "globex")) as stranger:
+        body = {"message": "And now?", "conversation_id": first["conversation_id"]}
+        for user in ({}, {"user_id": "user_123"}):
+            answer = await stranger.post("/v3/chat", json=body | user)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+            assert "charged" not in answer.text
+        own = await chat(stranger, message=MESSAGE)
+        assert own["citations"] == []
+
+
+async def test_a_key_that_may_not_choose_a_platform_is_forbidden_to(
+    product: Product, contract: Contract
+) -> None:
+    """Roles hold over HTTP: a customer talks and sees no platforms."""
+    key = await key_of(product, "northwind", "customer")
+    async with connected(product, contract, key) as customer:
+        await chat(customer)
+        answer = await customer.get("/v3/platforms/status")
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        route = {"message": "hi", "platform": "openai"}
+        answer = await customer.post("/v3/platforms/route", json=route)
+        assert answer.status_code == 403
+
+
+async def key_of(product: Product, tenant: str, role: str = "admin") -> str:
+    """A new key for a tenant, made as an administrator's tool would: in the database."""
+    database = open_database(product.home / "supportmax.sqlite")
+    try:
+        made = await Accounts(database).create_key(
+            tenant, "test", frozenset({role}), SystemClock().now()
+        )
+        return made.secret
+    finally:
+        await database.aclose()
+
+
+async def test_a_streams_events_come_in_the_contracts_order(healthy: httpx2.AsyncClient) -> None:
+    """decision, context, deltas, and exactly one done, whose text is the deltas'."""
+    heard = await listen(healthy, {"user_id": "user_123"})
+    heard.assert_honest()
+    assert heard.names[:2] == ["decision", "context"]
+    assert set(heard.names[2:-1]) == {"delta"}
+    assert heard.names[-1] == "done"
+    assert heard.done["decision"] == heard.events[0][1]
+    found = heard.events[1][1]
+    assert found["degraded"] == []
+    assert {c["id"] for c in heard.done["citations"]} <= {c["id"] for c in found["citations"]}
+
+
+async def test_a_stream_and_a_whole_answer_say_the_same(
+    healthy: httpx2.AsyncClient, contract: Contract
+) -> None:
+    """Two ways to read one answer; `done` is the JSON answer of the contract."""
+    whole = await chat(healthy, platform="openai")
+    heard = await listen(healthy, {"platform": "openai"})
+    assert heard.text == whole["text"]
+    contract.validate("POST", "/v3/chat", 200, "application/json", heard.done)
+    assert heard.done.keys() == whole.keys()
+
+
+@pytest.mark.parametrize("platform", ["openai", "anthropic"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_platforms_own_route_asks_that_platform_alone(
+    healthy: httpx2.AsyncClient, simulators: Simulators, platform: str, *, stream: bool
+) -> None:
+    """The same body and answer, the platform fixed."""
+    if stream:
+        answer = (await listen(healthy, path=f"/v3/{platform}/chat")).done
+    else:
+        answer = await chat(healthy, f"/v3/{platform}/chat")
+    assert answer["platform"] == platform
+    assert {request.platform for request in await simulators.requests()} == {platform}
+
+
+async def test_a_platforms_own_route_contradicted_by_the_body_is_refused(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """Neither of two answers to one question is guessed."""
+    body = {"message": "hi", "platform": "anthropic"}
+    answer = await healthy.post("/v3/openai/chat", json=body)
+    assert answer.status_code == 422
+    assert [e["pointer"] for e in answer.json()["errors"]] == ["/platform"]
+    assert await simulators.requests() == []
+
+
+async def test_a_dry_run_decides_and_calls_nobody(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """What would happen, with its reasons, for free."""
+    body = {"message": MESSAGE, "platform": "anthropic", "fallback_platforms": ["openai"]}
+    answer = await healthy.post("/v3/platforms/route", json={**body, "dry_run": True})
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"decision"}
+    decision = answer.json()["decision"]
+    assert decision["chosen"] == "anthropic"
+    assert [attempt["platform"] for attempt in decision["plan"]] == ["anthropic", "openai"]
+    assert await simulators.requests() == []
+
+
+async def test_route_without_dry_run_answers_over_the_named_platform(
+    healthy: httpx2.AsyncClient,
+) -> None:
+    """As /v3/chat does, with the platform explicit."""
+    assert (await chat(healthy, "/v3/platforms/route", platform="anthropic"))[
+        "platform"
+    ] == "anthropic"
+
+
+@pytest.mark.parametrize("strategy", ["cost_optimized", "latency", "capability", "balanced"])
+async def test_every_strategy_answers_and_says_which_it_was(
+    healthy: httpx2.AsyncClient, strategy: str
+) -> None:
+    """Whatever is wanted most, the customer gets an answer."""
+    answer = await chat(healthy, strategy=strategy)
+    assert answer["decision"]["strategy"] == strategy
+    assert answer["text"]
+
+
+async def test_the_cheapest_platform_is_the_cheapest(healthy: httpx2.AsyncClient) -> None:
+    """cost_optimized chooses the candidate whose expected cost is least."""
+    decision = (await chat(healthy, strategy="cost_optimized"))["decision"]
+    eligible = [c for c in decision["candidates"] if c["eligible"]]
+    assert len(eligible) == 2
+    cheapest = min(eligible, key=lambda candidate: candidate["expected_cost_usd"])
+    assert decision["chosen"] == cheapest["platform"]
+
+
+@pytest.mark.parametrize("platform", ["openai", "anthropic"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_named_fallback_takes_over_where_the_first_fails(
+    healthy: httpx2.AsyncClient, simulators: Simulators, platform: str, *, stream: bool
+) -> None:
+    """The customer reads one answer; `attempts` tells the story."""
+    await simulators.script(platform, {"kind": "status", "status": 500})
+    body = {"platform": platform, "fallback_platforms": [OTHER[platform]]}
+    answer = (await listen(healthy, body)).done if stream else await chat(healthy, **body)
+    assert answer["platform"] == OTHER[platform]
+    assert [(a["platform"], a["outcome"]) for a in answer["attempts"]] == [
+        (platform, "overloaded"),
+        (OTHER[platform], "ok"),
+    ]
+
+
+async def test_a_fixed_platform_without_fallback_is_not_replaced(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """It is asked once more, and then the failure is told: 503 with every attempt and its reason."""
+    await simulators.script("openai", {"kind": "status", "status": 500, "times": 2})
+    answer = await healthy.post("/v3/chat", json={"message": "hi", "platform": "openai"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_platform_available")
+    assert [a["outcome"] for a in answer.json()["attempts"]] == ["overloaded"] * 2
+    assert int(answer.headers["retry-after"]) >= 1
+    assert {r.platform for r in await simulators.requests()} == {"openai"}
+
+
+async def test_the_money_a_caller_allows_is_never_exceeded(healthy: httpx2.AsyncClient) -> None:
+    """A limit is a promise; an answer too long for it ends with `length`."""
+    answer = await chat(healthy, requirements={"max_cost": 0.005})
+    assert answer["cost_usd"] <= 0.005
+
+
+async def test_a_caller_who_asks_for_few_tokens_gets_few(healthy: httpx2.AsyncClient) -> None:
+    """And reads that the answer was cut by his own limit."""
+    answer = await chat(healthy, max_tokens=16)
+    assert answer["finish_reason"] == "length"
+    assert answer["usage"]["output_tokens"] <= 16
+
+
+async def test_the_time_a_caller_allows_is_kept(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """Both platforms hang; the refusal comes when the caller's time is over, not at ours."""
+    for platform in ("openai", "anthropic"):
+        await simulators.script(platform, {"kind": "slow", "delay_ms": 60_000, "times": -1})
+    body = {"message": MESSAGE, "requirements": {"max_latency_ms": 2500}}
+    async with asyncio.timeout(15):
+        answer = await healthy.post("/v3/chat", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
+
+
+async def test_a_caller_who_hangs_up_ends_the_platforms_call(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """Tokens nobody reads are not paid for."""
+    await simulators.script("openai", {"kind": "slow", "delay_ms": 30_000, "times": -1})
+    for stream in (False, True):
+        await simulators.script("openai", {"kind": "slow", "delay_ms": 30_000})
+        asking = asyncio.create_task(
+            healthy.post(
+                "/v3/chat", json={"message": MESSAGE, "platform": "openai", "stream": stream}
+            )
+        )
+        async with asyncio.timeout(10):
+            while not await simulators.requests(settled_within_s=0):  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.05)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        [request] = await simulators.requests(settled_within_s=9.0)
+        assert request.cancelled, f"stream={stream}"
+        await simulators.clear()
+
+
+async def test_impossible_requirements_name_every_violated_limit(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """Each with a pointer and the least that would help, and nobody is called."""
+    limits = {"max_cost": 1e-9, "max_latency_ms": 1, "regions": ["antarctica"], "min_quality": 1.0}
+    answer = await healthy.post("/v3/chat", json={"message": MESSAGE, "requirements": limits})
+    assert (answer.status_code, answer.json()["code"]) == (422, "requirements_impossible")
+    errors = {e["pointer"]: e["message"] for e in answer.json()["errors"]}
+    assert errors.keys() == {f"/requirements/{name}" for name in limits}
+    assert all("would pass with" in message for message in errors.values())
+    assert await simulators.requests() == []
+
+
+async def test_impossible_requirements_of_a_stream_are_its_one_event(
+    healthy: httpx2.AsyncClient,
+) -> None:
+    """A stream that cannot begin still says why, in the same document."""
+    heard = await listen(healthy, {"requirements": {"max_cost": 1e-9}})
+    problem = heard.events[-1][1]
+    assert heard.names in (["error"], ["problem"])
+    assert (problem["status"], problem["code"]) == (422, "requirements_impossible")

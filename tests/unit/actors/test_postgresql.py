@@ -1,0 +1,41 @@
+"""PostgreSQL comes with a later issue; until then every statement must at least be sayable to it."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy.dialects import registry
+
+from actors.database import accounts, conversations, decisions, idempotency, ledger
+from actors.knowledge import records
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ClauseElement
+
+
+def statements(dialect: str) -> "list[ClauseElement]":
+    return [
+        accounts._BY_ID,
+        conversations._extending(dialect),
+        conversations._HISTORY,
+        decisions._keeping(dialect),
+        decisions._BY_ID,
+        idempotency._taking(dialect),
+        ledger._noting(dialect),
+        ledger._booking(dialect),
+        ledger._saving(dialect),
+        ledger._sums(),
+        *(statement for statement, _ in records._QUERIES),
+    ]
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
+def test_every_statement_can_be_said_in_both_dialects(name: str) -> None:
+    dialect = registry.load(name)()
+    assert dialect.name == name
+    for statement in statements(name):
+        assert str(statement.compile(dialect=dialect))
+
+
+def test_a_dialect_nobody_prepared_for_is_refused() -> None:
+    with pytest.raises(NotImplementedError, match="oracle"):
+        ledger._noting("oracle")

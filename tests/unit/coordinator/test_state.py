@@ -1,0 +1,242 @@
+"""The scoreboard: what it learns, what it publishes, what it forgets, and how it comes back."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.coordinator.state import REPLICA_SILENCE_S, CoordinatorState
+from routing.breaker import CONSECUTIVE_FAILURES, BreakerPhase
+from routing.errors import ErrorKind
+from routing.exchange import Usage
+from routing.outcome import Outcome
+from routing.scorecard import Scorecard
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
+MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
+
+
+def outcome(
+    at: float = NOON,
+    *,
+    platform: str = "openai",
+    cost_usd: str | None = "0.01",
+    error: ErrorKind | None = None,
+    abandoned: bool = False,
+    latency_ms: float = 100.0,
+    answer_id: str = "ans_1",
+) -> Outcome:
+    return Outcome(
+        tenant="acme",
+        answer_id=answer_id,
+        attempt=0,
+        platform=platform,
+        model="m",
+        at=at,
+        latency_ms=latency_ms,
+        first_byte_ms=latency_ms / 2,
+        usage=Usage(input_tokens=100, output_tokens=40),
+        cost_usd=None if cost_usd is None else Decimal(cost_usd),
+        error=error,
+        abandoned=abandoned,
+    )
+
+
+def reborn(state: CoordinatorState) -> CoordinatorState:
+    """The state after a crash: through the text that is kept."""
+    return CoordinatorState.from_checkpoint(
+        "us-east", json.loads(json.dumps(state.to_checkpoint()))
+    )
+
+
+def test_a_good_outcome_shows_in_latency_success_spend_and_length() -> None:
+    """Everything a policy reads comes from outcomes."""
+    state = CoordinatorState("us-east")
+    state.fold([outcome(), outcome(answer_id="ans_2", latency_ms=300.0)], NOON)
+    card = state.snapshot(NOON).of("openai")
+    assert card.latency_p50_ms == pytest.approx(100, rel=0.03)
+    assert card.first_byte_p50_ms == pytest.approx(50, rel=0.03)
+    assert (card.success_rate, card.attempts) == (1.0, 2)
+    assert card.cost_usd_today == Decimal("0.02")
+    assert card.mean_output_tokens == 40
+
+
+@pytest.mark.parametrize("lost", [{"abandoned": True}, {"error": ErrorKind.OVERLOADED}])
+def test_only_answers_say_how_long_answers_take(lost: dict[str, object]) -> None:
+    """A failure is quick and a departure arbitrary: neither is a latency."""
+    state = CoordinatorState("us-east")
+    state.fold([outcome(cost_usd=None, **lost)], NOON)  # type: ignore[arg-type]
+    card = state.snapshot(NOON).of("openai")
+    assert card.latency_p50_ms is None
+    assert card.cost_usd_today == 0
+
+
+def test_a_caller_who_left_says_nothing_about_the_platforms_health() -> None:
+    """Abandoned attempts neither heal nor harm."""
+    state = CoordinatorState("us-east")
+    state.fold([outcome(abandoned=True, cost_usd=None, answer_id=str(n)) for n in range(20)], NOON)
+    card = state.snapshot(NOON).of("openai")
+    assert (card.success_rate, card.breaker) == (None, BreakerPhase.CLOSED)
+
+
+def test_versions_grow_and_an_unchanged_board_keeps_its_version() -> None:
+    """A version names one state of the world: never two, and never an older one."""
+    state = CoordinatorState("us-east")
+    first = state.snapshot(NOON)
+    assert state.snapshot(NOON + 1).version == first.version
+    state.fold([outcome(NOON + 2)], NOON + 2)
+    second = state.snapshot(NOON + 2)
+    assert second.version > first.version
+    assert second.region == "us-east"
+
+
+def test_reading_the_board_again_within_a_moment_costs_nothing_and_changes_nothing() -> None:
+    """Many replicas ask; what is published is shared for a tenth of a second."""
+    state = CoordinatorState("us-east")
+    state.fold([outcome()], NOON)
+    first = state.snapshot(NOON)
+    state.fold([outcome(answer_id="ans_2")], NOON + 0.05)
+    assert state.snapshot(NOON + 0.05) is first
+    assert state.snapshot(NOON + 0.2).of("openai").attempts == 2
+
+
+def test_a_dead_replicas_requests_in_flight_are_forgotten() -> None:
+    """Five seconds of silence: its load must not repel traffic for ever."""
+    state = CoordinatorState("us-east")
+    state.hear("alive", {"openai": 3}, NOON)
+    state.hear("dead", {"openai": 40, "anthropic": 2}, NOON)
+    assert state.snapshot(NOON).of("openai").in_flight == 43
+    later = NOON + REPLICA_SILENCE_S + 0.1
+    state.hear("alive", {"openai": 5}, later)
+    snapshot = state.snapshot(later)
+    assert (snapshot.of("openai").in_flight, snapshot.of("anthropic").in_flight) == (5, 0)
+
+
+def test_a_replicas_last_word_counts() -> None:
+    """It tells its whole load each time, not the difference."""
+    state = CoordinatorState("us-east")
+    state.hear("one", {"openai": 3}, NOON)
+    state.hear("one", {}, NOON + 0.2)
+    assert state.snapshot(NOON + 0.2).of("openai").in_flight == 0
+
+
+def test_the_spend_of_the_day_starts_at_nothing_at_midnight_utc() -> None:
+    """Also for a platform that nobody asks any more."""
+    state = CoordinatorState("us-east")
+    state.fold([outcome(MIDNIGHT - 1, cost_usd="5")], MIDNIGHT - 1)
+    assert state.snapshot(MIDNIGHT - 0.5).of("openai").cost_usd_today == 5
+    assert state.snapshot(MIDNIGHT).of("openai").cost_usd_today == 0
+    state.fold([outcome(MIDNIGHT + 1, cost_usd="2", answer_id="ans_2")], MIDNIGHT + 1)
+    assert state.snapshot(MIDNIGHT + 1).of("openai").cost_usd_today == 2
+
+
+def test_yesterdays_late_outcome_is_not_todays_spend() -> None:
+    """A report may come after midnight; it is booked by when the attempt ended."""
+    state = CoordinatorState("us-east")
+    state.fold([outcome(MIDNIGHT + 1, cost_usd="2")], MIDNIGHT + 1)
+    state.fold([outcome(MIDNIGHT - 1, cost_usd="5", answer_id="ans_2")], MIDNIGHT + 2)
+    assert state.snapshot(MIDNIGHT + 2).of("openai").cost_usd_today == 2
+
+
+def test_the_ledger_is_the_truth_of_the_spend_after_a_restart() -> None:
+    """The checkpoint holds no money; what was booked is read back, and grows from there."""
+    state = reborn(CoordinatorState("us-east"))
+    state.restore_spend({"openai": Decimal("1.50")}, NOON)
+    state.fold([outcome(cost_usd="0.25")], NOON)
+    assert state.snapshot(NOON).of("openai").cost_usd_today == Decimal("1.75")
+
+
+def test_only_one_caller_gets_the_probe() -> None:
+    """Many replicas ask at once about the same open breaker."""
+    state = CoordinatorState("us-east")
+    assert state.claim_probe("openai", "ans_0/0", NOON)  # closed: nothing to claim, go on
+    failures = [
+        outcome(NOON, error=ErrorKind.OVERLOADED, cost_usd=None, answer_id=str(n))
+        for n in range(CONSECUTIVE_FAILURES)
+    ]
+    state.fold(failures, NOON)
+    card = state.snapshot(NOON).of("openai")
+    assert card.breaker is BreakerPhase.OPEN
+    assert not state.claim_probe("openai", "ans_1/0", NOON)
+    due = (card.breaker_until or 0) + 1
+    assert [state.claim_probe("openai", f"ans_{n}/0", due) for n in range(5)] == [
+        True, False, False, False, False,
+    ]  # fmt: skip
+
+
+def test_a_checkpoint_brings_back_all_that_decisions_rest_on() -> None:
+    """Latency, health, breaker and lengths survive; only requests in flight are told anew."""
+    state = CoordinatorState("us-east")
+    state.fold([outcome(), outcome(answer_id="ans_2", latency_ms=900.0)], NOON)
+    state.fold(
+        [
+            outcome(
+                platform="anthropic", error=ErrorKind.CONNECTION, cost_usd=None, answer_id=f"{n}"
+            )
+            for n in range(CONSECUTIVE_FAILURES)
+        ],
+        NOON,
+    )
+    state.hear("one", {"openai": 7}, NOON)
+    before = state.snapshot(NOON)
+    again = reborn(state)
+    again.restore_spend({"openai": Decimal("0.02")}, NOON)
+    again.hear("one", {"openai": 7}, NOON)
+    after = again.snapshot(NOON)
+    assert after.scorecards == before.scorecards
+    assert after.version > before.version
+    assert after.of("anthropic").breaker is BreakerPhase.OPEN
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["openai", "anthropic"]),
+            st.none() | st.sampled_from(list(ErrorKind)),
+            st.floats(0.0, 300.0),
+            st.booleans(),
+        ),
+        max_size=40,
+    )
+)
+def test_any_history_survives_a_crash_at_any_point(
+    history: list[tuple[str, ErrorKind | None, float, bool]],
+) -> None:
+    """Crashing after every outcome leads to the same board as never crashing."""
+    straight, crashing, now = CoordinatorState("us-east"), CoordinatorState("us-east"), NOON
+    for number, (platform, error, pause_s, abandoned) in enumerate(history):
+        now += pause_s
+        one = outcome(
+            now, platform=platform, error=error, abandoned=abandoned, answer_id=f"ans_{number}"
+        )
+        straight.fold([one], now)
+        crashing.fold([one], now)
+        spent = {name: card.cost_usd_today for name, card in cards(crashing, now).items()}
+        crashing = reborn(crashing)
+        crashing.restore_spend(spent, now)
+    assert cards(crashing, now + 1) == cards(straight, now + 1)
+
+
+def cards(state: CoordinatorState, now: float) -> dict[str, Scorecard]:
+    return dict(state.snapshot(now).scorecards)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {},
+        {"version": 1},
+        {"version": "1", "books": {}},
+        {"version": 1, "books": {"openai": {}}},
+        {"version": 1, "books": {"openai": {"breaker": {}, "latency": {}, "first_byte": {}}}},
+    ],
+)
+def test_a_checkpoint_of_another_version_is_refused_and_not_half_believed(
+    plain: dict[str, object],
+) -> None:
+    """Statistics grow again; a wrong one would steer for hours."""
+    with pytest.raises(ValueError, match=r"checkpoint|book"):
+        CoordinatorState.from_checkpoint("us-east", plain)  # type: ignore[arg-type]

@@ -1,0 +1,82 @@
+"""Ray's switches and secrets, before Ray: who wins, and who may read."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from deployments import flags
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_the_operator_set_wins(tmp_path: Path) -> None:
+    """Every switch is a default; the environment has the last word."""
+    env = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_AUTH_TOKEN_PATH": "/run/secrets/token"}
+    flags.apply(tmp_path, env)
+    assert env["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
+    assert env["RAY_AUTH_TOKEN_PATH"] == "/run/secrets/token"  # noqa: S105  a path
+    assert env["RAY_AUTH_MODE"] == "token"
+
+
+def test_every_switch_is_set_where_the_operator_said_nothing(tmp_path: Path) -> None:
+    """Workers inherit them, so one that is missing is missing everywhere."""
+    env: dict[str, str] = {}
+    flags.apply(tmp_path, env)
+    assert flags.SERVING.items() <= env.items()
+    assert env["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / "ray.token")
+
+
+def test_rays_token_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> None:
+    """A second start joins what the first protected."""
+    flags.apply(tmp_path, {})
+    token = tmp_path / "ray.token"
+    first = token.read_text()
+    assert mode(token) == 0o600
+    assert len(first.strip()) == 64
+    flags.apply(tmp_path, {})
+    assert token.read_text() == first
+
+
+def test_haproxys_files_are_its_owners_alone(tmp_path: Path) -> None:
+    """Its socket takes commands."""
+    flags.apply(tmp_path, {})
+    assert mode(tmp_path / "haproxy") == 0o700
+
+
+def test_two_starts_ask_for_different_ports(tmp_path: Path) -> None:
+    """Two of us share a machine: what nobody outside needs to know is chosen afresh."""
+    seen = []
+    for _ in range(8):
+        env: dict[str, str] = {}
+        flags.apply(tmp_path, env)
+        ports = {name: int(port) for name, port in env.items() if name.endswith("_PORT")}
+        assert all(1024 < port < 65_536 for port in ports.values())
+        assert len(set(ports.values())) == len(ports)
+        seen.append(ports["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"])
+    assert len(set(seen)) > 1
+
+
+def test_a_secret_is_written_whole_for_its_owner_alone_and_leaves_no_scratch(
+    tmp_path: Path,
+) -> None:
+    """Even over a file that everybody could read, and into a folder that was not there."""
+    path = tmp_path / "deep" / "admin.key"
+    flags.write_secret(path, "first")
+    path.chmod(0o644)
+    flags.write_secret(path, "second")
+    assert path.read_text() == "second\n"
+    assert mode(path) == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["admin.key"]
+
+
+def test_a_secret_is_never_written_through_a_link_somebody_laid(tmp_path: Path) -> None:
+    """The scratch file must be ours from its first byte."""
+    target = tmp_path / "target"
+    (tmp_path / f"admin.{os.getpid()}").symlink_to(target)
+    with pytest.raises(FileExistsError):
+        flags.write_secret(tmp_path / "admin.key", "secret")
+    assert not target.exists()

@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked, 1 when it could not, 2 when it was not understood."""
     asked = _parser().parse_args(arguments)
     console = Console(stderr=True, highlight=False)
-    paths = tuple(asked.config) if asked.config else None
+    paths = tuple(path.resolve() for path in asked.config) if asked.config else None
     try:
         boot = Boot(
             _home(), asked.profile, paths, region=os.environ.get("SUPPORTMAX_REGION", "local")

@@ -7,8 +7,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +23,7 @@ from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments import first_start, flags
 from deployments.boot import SIMULATOR_KEY, Boot
+from deployments.simulators.process import Simulators
 from routing.clock import SystemClock
 from routing.errors import SupportMaxError
 
@@ -70,10 +69,15 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
             progress.update(steps, advance=1, description="starting the simulators")
             simulators = None
             if any(p.state == "simulated" for p in resolved):
-                simulators = stack.enter_context(Simulators(boot.home))
-                boot = replace(boot, simulators=simulators.address)
+                simulators = stack.enter_context(Simulators(boot.home, SIMULATOR_KEY))
             progress.update(steps, advance=1, description="starting Ray")
+            # Ray's workers look for modules in the driver's folder first: in one with a
+            # package called `config` they would find that in place of ours.
+            os.chdir(boot.home)
             dashboard = stack.enter_context(_ray())
+            if simulators is not None:
+                simulators.wait_until_up()
+                boot = replace(boot, simulators=simulators.address)
             progress.update(steps, advance=1, description="starting the replicas")
             _serve(boot, settings, port)
             progress.update(steps, advance=1, description="waiting for the first snapshot")
@@ -115,57 +119,6 @@ class _Stop:
     def _ask(self, number: int, frame: "FrameType | None") -> None:
         self.asked = True
         os.write(self._write, b"x")
-
-
-class Simulators:
-    """The simulators' process: started, restarted when it dies, ended with us."""
-
-    def __init__(self, home: Path) -> None:
-        self._port_file = home / "simulators.port"
-        self._log = home / "simulators.log"
-        self._port = 0
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        """Where they listen, on loopback."""
-        return f"http://127.0.0.1:{self._port}"
-
-    def __enter__(self) -> Self:
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-
-    def keep_alive(self) -> None:
-        """Start them again, at the same address, if they died."""
-        if self._process is not None and self._process.poll() is not None:
-            self._start()
-
-    def _start(self) -> None:
-        self._port_file.unlink(missing_ok=True)
-        command = [
-            sys.executable, "-m", "deployments.simulators.server",
-            "--port", str(self._port), "--port-file", str(self._port_file), "--key", SIMULATOR_KEY,
-        ]  # fmt: skip
-        with self._log.open("ab") as log:
-            # A group of its own: Ctrl-C at the terminal is ours to pass on, after the drain.
-            self._process = subprocess.Popen(  # noqa: S603  our own module
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        until = time.monotonic() + 30.0
-        while not self._port_file.exists():
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise StartError(f"the simulators did not start; see {self._log}")
-            time.sleep(0.02)
-        self._port = int(self._port_file.read_text())
 
 
 @contextlib.contextmanager

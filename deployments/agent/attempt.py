@@ -5,7 +5,6 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Protocol, Self
 
-from deployments.agent.exchange import Tried
 from routing.clock import Clock
 from routing.errors import ErrorKind, PlatformError
 from routing.exchange import ChatReply, ChatRequest, Usage
@@ -28,6 +27,15 @@ _NEVER_BILLED = frozenset(
         ErrorKind.SATURATED,
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One call to one platform, as callers see it: `ok`, or the kind of its failure."""
+
+    platform: str
+    outcome: str
+    latency_ms: float
 
 
 class Reporter(Protocol):

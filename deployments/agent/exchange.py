@@ -6,41 +6,27 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from actors.knowledge.document import Passage
+from deployments.agent.attempt import Tried
+from deployments.agent.road import Limits
 from deployments.mcp_gateway.context import Context
 from routing.decision import Decision
 from routing.exchange import ChatReply
 from routing.message import Json
-from routing.requirement import Requirements
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A customer's message and the limits of its answer.
 
-    `platform` None means the road chooses. `fallback_platforms` None means any, where
-    the road chooses, and none, where the platform is fixed. `user_id` is whom the
-    message is about, never who is calling.
+    `user_id` is whom the message is about, never who is calling.
     """
 
     message: str
     user_id: str | None = None
     conversation_id: str | None = None
-    platform: str | None = None
-    fallback_platforms: tuple[str, ...] | None = None
-    strategy: str | None = None
-    requirements: Requirements = field(default_factory=Requirements)
     sources: tuple[str, ...] | None = None
     max_tokens: int | None = None
-    stream: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One call to one platform, as callers see it: `ok`, or the kind of its failure."""
-
-    platform: str
-    outcome: str
-    latency_ms: float
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)

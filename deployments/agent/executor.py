@@ -10,8 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 
-from deployments.agent.attempt import Attempt, Journey, Reporter
-from deployments.agent.exchange import Tried
+from deployments.agent.attempt import Attempt, Journey, Reporter, Tried
 from deployments.platforms.base import Platform
 from routing.breaker import attempt_key
 from routing.clock import Clock

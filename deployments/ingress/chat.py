@@ -11,12 +11,14 @@ from starlette.responses import Response
 from actors.database.idempotency import Done as Repeated
 from actors.database.idempotency import Fresh, Idempotency, Mismatch, Running
 from deployments.agent.exchange import Ask, Decided, Delta, Done, Grounded, citation
+from deployments.agent.road import Limits
 from deployments.agent.unified import UnifiedAgent
 from deployments.ingress import events, problem
 from deployments.ingress.routes import Call, reply
 from deployments.ingress.schema import ChatBody, RouteBody
 from routing.clock import Clock
 from routing.errors import ConflictError, RequestError, Violation
+from routing.policy import Strategy
 from routing.requirement import Requirements
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -63,7 +65,7 @@ class Chat:
 
     async def _chat(self, call: Call, ask: Ask) -> Response:
         key = call.request.headers.get("idempotency-key")
-        if ask.stream:
+        if ask.limits.stream:
             if key is not None:
                 raise _bad_key("A stream cannot be repeated; leave Idempotency-Key out.")
             return events.response(self._frames(call, ask))
@@ -118,16 +120,11 @@ class Chat:
 
 def to_ask(body: ChatBody, platform: str | None) -> Ask:
     """What the body asks, in the agent's words."""
-    wanted = body.requirements
-    return Ask(
-        message=body.message,
-        user_id=body.user_id,
-        conversation_id=body.conversation_id,
+    wanted, fallbacks = body.requirements, body.fallback_platforms
+    limits = Limits(
         platform=platform,
-        fallback_platforms=None
-        if body.fallback_platforms is None
-        else tuple(body.fallback_platforms),
-        strategy=body.strategy,
+        fallback_platforms=None if fallbacks is None else tuple(fallbacks),
+        strategy=None if body.strategy is None else Strategy(body.strategy),
         requirements=Requirements(
             # Through its shortest text: 0.1 dollars are ten cents, not the nearest binary fraction.
             max_cost_usd=None if wanted.max_cost is None else Decimal(str(wanted.max_cost)),
@@ -136,9 +133,15 @@ def to_ask(body: ChatBody, platform: str | None) -> Ask:
             regions=frozenset(wanted.regions),
             min_quality=wanted.min_quality,
         ),
+        stream=body.stream,
+    )
+    return Ask(
+        message=body.message,
+        user_id=body.user_id,
+        conversation_id=body.conversation_id,
         sources=None if body.sources is None else tuple(body.sources),
         max_tokens=body.max_tokens,
-        stream=body.stream,
+        limits=limits,
     )
 
 

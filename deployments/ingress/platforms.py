@@ -7,7 +7,7 @@ from typing import Literal
 from starlette.responses import Response
 
 from actors.database.engine import Database
-from deployments.agent.unified import Scoreboard
+from deployments.agent.road import Scoreboard
 from deployments.ingress.routes import Call, reply
 from routing.breaker import BreakerPhase
 from routing.clock import Clock

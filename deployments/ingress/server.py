@@ -5,6 +5,7 @@ import gc
 import os
 import random
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -19,8 +20,10 @@ from actors.database.idempotency import Idempotency
 from actors.knowledge import Records, read_articles
 from config.loader import load_settings
 from config.resolve import resolve_platforms, to_profile
+from config.routing import RoutingSettings
 from deployments.agent.executor import Executor
-from deployments.agent.unified import AgentOptions, UnifiedAgent
+from deployments.agent.road import Road, RoadOptions
+from deployments.agent.unified import UnifiedAgent
 from deployments.boot import Boot
 from deployments.demo import ARTICLES, TENANT
 from deployments.ingress import api
@@ -36,16 +39,13 @@ from deployments.platforms.server import GC_THRESHOLDS
 from deployments.security.api_keys import ApiKeys
 from deployments.security.rbac import load_roles
 from routing.clock import SystemClock
+from routing.platform_profile import PlatformProfile
 from routing.policies import make_policies
 from routing.policies.balanced import Weights
 from routing.policy import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ray.serve.handle import DeploymentHandle
-
-    from routing.platform_profile import PlatformProfile
 
 
 class Ingress:
@@ -57,7 +57,6 @@ class Ingress:
         gc.set_threshold(*GC_THRESHOLDS)
         clock = SystemClock()
         settings = load_settings(boot.config, os.environ, boot.profile).settings
-        routing = settings.routing
         self._max_body_bytes = settings.server.max_body_bytes
         self._database = open_database(boot.database)
         self._coordinator = CoordinatorClient(
@@ -71,28 +70,21 @@ class Ingress:
         }
         self._clients = {name: platform_client(name, handle) for name, handle in platforms.items()}
         decisions = Decisions(self._database)
-        agent = UnifiedAgent(
+        road = Road(
             profiles,
             self._coordinator,
             Executor(self._clients, profiles, self._coordinator, clock),
+            decisions,
+            _road_options(settings.routing, profiles),
+            clock,
+            random.Random(),  # noqa: S311  spreads load; nothing secret hangs on it
+        )
+        agent = UnifiedAgent(
+            road,
             ContextGateway(sources({TENANT: read_articles(ARTICLES)}, Records(self._database))),
             Conversations(self._database),
-            decisions,
-            AgentOptions(
-                strategy=Strategy(routing.strategy),
-                policies=make_policies(
-                    Weights(routing.weights.cost, routing.weights.latency, routing.weights.quality)
-                ),
-                fallback_platforms=tuple(
-                    name for name in routing.fallback_platforms if name in profiles
-                ),
-                max_attempts=routing.max_attempts,
-                max_tokens=routing.max_tokens,
-                deadline_s=routing.deadline_s,
-                max_deadline_s=routing.max_deadline_s,
-            ),
+            settings.routing.max_tokens,
             clock,
-            random.Random(),  # noqa: S311
         )
         listed = [Listed(p.name, p.reason, profiles.get(p.name)) for p in resolved]
         self._table = api.operations(
@@ -118,3 +110,15 @@ class Ingress:
             await asyncio.gather(*(client.aclose() for client in self._clients.values()))
             await self._coordinator.aclose()
             await self._database.aclose()
+
+
+def _road_options(routing: RoutingSettings, profiles: Mapping[str, PlatformProfile]) -> RoadOptions:
+    weights = routing.weights
+    return RoadOptions(
+        strategy=Strategy(routing.strategy),
+        policies=make_policies(Weights(weights.cost, weights.latency, weights.quality)),
+        fallback_platforms=tuple(n for n in routing.fallback_platforms if n in profiles),
+        max_attempts=routing.max_attempts,
+        deadline_s=routing.deadline_s,
+        max_deadline_s=routing.max_deadline_s,
+    )

@@ -10,7 +10,7 @@ from actors.knowledge.document import Passage
 
 _log = logging.getLogger(__name__)
 
-# Sources are in this process and answer in a millisecond or two; one that takes this
+# Sources are in this process or one query away, and answer in a millisecond or two; one that takes this
 # long has failed, and an answer without it is better than none.
 SOURCE_DEADLINE_S = 0.5
 # About 1,500 tokens: the best few passages say it; more costs money and blurs the answer.

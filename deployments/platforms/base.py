@@ -1,7 +1,7 @@
 """The protocol every platform's adapter fulfils, and the connection it is given."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from typing_extensions import override
@@ -15,12 +15,14 @@ class Connection:
 
     `credential` is read inside the replica that needs it, never passed through Ray.
     `base_url` is None for the vendor's own address. `max_connections` bounds the pool
-    that one replica holds.
+    that one replica holds. `options` are what this vendor alone needs to be told, by the
+    names of its settings (`deployment`, `project_id`, `bot_id`, ...); its adapter reads them.
     """
 
     credential: str
     base_url: str | None = None
     max_connections: int = 1000
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @override
     def __repr__(self) -> str:

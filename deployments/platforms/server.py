@@ -10,7 +10,8 @@ from config.loader import load_settings
 from config.resolve import credential_of, resolve_platforms
 from deployments.boot import SIMULATED, SIMULATOR_KEY, Boot
 from deployments.platforms.base import Connection
-from deployments.platforms.multiplex import BatchRunner, Event, Item
+from deployments.platforms.batch import BatchRunner
+from deployments.platforms.multiplex import Event, Item
 from deployments.platforms.registry import open_platform
 
 _log = logging.getLogger(__name__)

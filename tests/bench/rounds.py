@@ -79,7 +79,8 @@ class Found:
 
     def added_ratio(self) -> float:
         """What the product adds by what the relay adds: the same on a slow machine and a fast one."""
-        rounds = zip(*(self.measured[name] for name in CONTESTANTS), strict=True)
+        direct, relay, product = (self.measured[name] for name in CONTESTANTS)
+        rounds = zip(direct, relay, product, strict=True)
         return median((p.p50_ms - d.p50_ms) / (r.p50_ms - d.p50_ms) for d, r, p in rounds)
 
     def total_cpu_ms(self, name: Contestant) -> float:

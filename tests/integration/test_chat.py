@@ -1,6 +1,7 @@
 """The main job: a customer's question, answered from the knowledge that ships with the product."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx2
@@ -240,9 +241,17 @@ async def test_a_fixed_platform_without_fallback_is_not_replaced(
 
 
 async def test_the_money_a_caller_allows_is_never_exceeded(healthy: httpx2.AsyncClient) -> None:
-    """A limit is a promise; an answer too long for it ends with `length`."""
-    answer = await chat(healthy, requirements={"max_cost": 0.005})
-    assert answer["cost_usd"] <= 0.005
+    """The least that was said to pass does pass, and an answer too long for it is cut."""
+    refused = await healthy.post(
+        "/v3/chat", json={"message": MESSAGE, "requirements": {"max_cost": 0.0001}}
+    )
+    least = re.search(r"would pass with ([0-9.]+)", refused.json()["detail"])
+    assert least is not None, refused.text
+    limit = float(least[1])
+    answer = await chat(healthy, requirements={"max_cost": limit})
+    assert answer["cost_usd"] <= limit
+    assert answer["usage"]["output_tokens"] <= 16
+    assert answer["finish_reason"] == "length"
 
 
 async def test_a_caller_who_asks_for_few_tokens_gets_few(healthy: httpx2.AsyncClient) -> None:
@@ -264,26 +273,24 @@ async def test_the_time_a_caller_allows_is_kept(
     assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
 
 
+@pytest.mark.parametrize("stream", [False, True])
 async def test_a_caller_who_hangs_up_ends_the_platforms_call(
-    healthy: httpx2.AsyncClient, simulators: Simulators
+    healthy: httpx2.AsyncClient, product: Product, simulators: Simulators, *, stream: bool
 ) -> None:
     """Tokens nobody reads are not paid for."""
-    await simulators.script("openai", {"kind": "slow", "delay_ms": 30_000, "times": -1})
-    for stream in (False, True):
-        await simulators.script("openai", {"kind": "slow", "delay_ms": 30_000})
-        asking = asyncio.create_task(
-            healthy.post(
-                "/v3/chat", json={"message": MESSAGE, "platform": "openai", "stream": stream}
-            )
-        )
+    await simulators.script("openai", {"kind": "slow", "delay_ms": 30_000})
+    body = {"message": MESSAGE, "platform": "openai", "stream": stream}
+    # On a connection of its own: HAProxy 2.8 overlooks the end of one that was used before
+    # until something is to be written to it, `option abortonclose` or not.
+    async with product.http() as fresh:
+        asking = asyncio.create_task(fresh.post("/v3/chat", json=body))
         async with asyncio.timeout(10):
-            while not await simulators.requests(settled_within_s=0):  # noqa: ASYNC110  another process
+            while not await simulators.requests(settled_within_s=0):
                 await asyncio.sleep(0.05)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        [request] = await simulators.requests(settled_within_s=9.0)
-        assert request.cancelled, f"stream={stream}"
-        await simulators.clear()
+    [request] = await simulators.requests(settled_within_s=9.0)
+    assert request.cancelled
 
 
 async def test_impossible_requirements_name_every_violated_limit(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from deployments.platforms.base import Platform
+from deployments.platforms.batch import BatchRunner
 from deployments.platforms.multiplex import (
     GRACE_S,
-    BatchRunner,
     Event,
     Item,
     Multiplexer,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from deployments.ingress.chat import Chat
+    from deployments.ingress.evidence import Evidence
     from deployments.ingress.platforms import Platforms
     from deployments.security.api_keys import ApiKeys
 
@@ -87,7 +88,7 @@ def test_a_row_that_cannot_be_meant_stops_the_start(rows: list[Operation], why: 
 def the_real_table() -> list[Operation]:
     """The product's rows; its handlers are not called here, so nothing stands behind them."""
     chat, platforms = cast("Chat", _Handlers()), cast("Platforms", _Handlers())
-    return api.operations(chat, platforms)
+    return api.operations(chat, platforms, cast("Evidence", _Handlers()))
 
 
 class _Handlers:

@@ -9,7 +9,8 @@ import pytest
 from typing_extensions import override
 
 from deployments.platforms.base import Platform
-from deployments.platforms.multiplex import PACE_S, BatchRunner, Event, Item
+from deployments.platforms.batch import PACE_S, BatchRunner
+from deployments.platforms.multiplex import Event, Item
 from routing.errors import ErrorKind, PlatformError
 from routing.exchange import (
     ChatChunk,

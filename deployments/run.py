@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -168,8 +169,29 @@ def _ray() -> Iterator[str]:
     finally:
         from ray import serve  # noqa: PLC0415
 
-        serve.shutdown()  # type: ignore[no-untyped-call]
-        ray.shutdown()
+        with _quiet():
+            serve.shutdown()  # type: ignore[no-untyped-call]
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what Ray says of processes that were asked to end; it helps nobody at the terminal.
+
+    Its listener writes to streams of its own, so the descriptors are what has to go.
+    """
+    sys.stdout.flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    try:
+        yield
+    finally:
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nowhere)
 
 
 def _serve(boot: Boot, settings: Settings, port: int) -> None:

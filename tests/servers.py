@@ -15,6 +15,9 @@ STOP_S = 5.0
 CONTROL_S = 10.0
 LOOK_S = 0.02
 REPOSITORY = Path(__file__).parent.parent
+# Of the platforms whose simulator is not called, or not reached, by the platform's own name.
+_SIMULATORS = {"azure_openai": "azure"}
+_ADDRESSES = {"azure_openai": "azure", "openai": "openai/v1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,12 @@ class Simulators:
 
     def address(self, platform: str) -> str:
         """What to give an adapter as `base_url`."""
-        return (
-            f"{self.base_url}/{platform}/v1"
-            if platform == "openai"
-            else f"{self.base_url}/{platform}"
-        )
+        return f"{self.base_url}/{_ADDRESSES.get(platform, platform)}"
 
     async def script(self, platform: str, *behaviours: Mapping[str, object]) -> None:
         """Queue what `platform` does with its next requests, one behaviour each."""
-        await self._ask("POST", "script", {"behaviours": behaviours, "platform": platform})
+        simulator = _SIMULATORS.get(platform, platform)
+        await self._ask("POST", "script", {"behaviours": behaviours, "platform": simulator})
 
     async def clear(self) -> None:
         """Forget the script and the requests."""

@@ -90,8 +90,11 @@ def application(
     def limit(app: ASGIApp) -> ASGIApp:
         return BodyLimit(app, max_body_bytes)
 
-    return Starlette(
+    app = Starlette(
         routes=routes.build(every, authenticate, permissions),
         middleware=[Middleware(limit)],
         exception_handlers={HTTPException: refuse, Exception: refuse},
     )
+    # A POST is not sent elsewhere for a slash too many: there is nothing at that address.
+    app.router.redirect_slashes = False
+    return app

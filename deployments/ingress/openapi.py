@@ -106,7 +106,8 @@ def _failures(op: Operation) -> dict[str, str]:
     if op.rate == "chat":
         failures |= {
             "404": "Not this tenant's conversation", "409": "The same request is under way",
-            "429": "Too much at once", "503": "No platform can answer now", "504": "Too late",
+            "429": "Too much at once", "502": "The platform says our request was wrong",
+            "503": "No platform can answer now", "504": "Too late",
         }  # fmt: skip
     if "{" in op.path:
         failures |= {"404": "Not this tenant's, or unknown"}

@@ -38,7 +38,7 @@ class ChatBody(_Body):
     conversation_id: Annotated[str, StringConstraints(pattern=r"^conv_[a-z0-9]{8,64}$")] | None = (
         None
     )
-    platform: Literal["auto"] | PlatformName = "auto"
+    platform: Literal["auto", PlatformName] = "auto"
     fallback_platforms: list[PlatformName] | None = Field(None, max_length=4)
     strategy: Strategy | None = None
     requirements: RequirementsBody = Field(default_factory=RequirementsBody)
@@ -55,7 +55,7 @@ class ChatBody(_Body):
 class FixedChatBody(ChatBody):
     """The chat body on a platform's own route, where the platform is the route's."""
 
-    platform: Literal["auto"] | PlatformName = Field("auto", description="must match the route")
+    platform: Literal["auto", PlatformName] = Field("auto", description="must match the route")
 
 
 class RouteBody(ChatBody):

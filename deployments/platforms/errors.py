@@ -37,6 +37,7 @@ _THEIR_FAULT = frozenset({ErrorKind.OVERLOADED, ErrorKind.TIMEOUT})
 # Only where neither status nor code decides. Anthropic says most of these without a code.
 _BY_PROSE = (
     (r"prompt is too long|context (length|window)|too many tokens", ErrorKind.CONTEXT_TOO_LONG),
+    (r"token count\b.{0,20}\bexceeds", ErrorKind.CONTEXT_TOO_LONG),
     (r"credit balance|current quota|billing", ErrorKind.QUOTA_EXHAUSTED),
     (r"content (filter|management policy)", ErrorKind.CONTENT_FILTERED),
 )

@@ -9,6 +9,7 @@ from routing.errors import ConfigError
 # An SDK costs 50 to 76 MB and up to 3.6 s of CPU to import.
 _ADAPTERS = {
     "anthropic": "deployments.platforms.anthropic.adapter:AnthropicPlatform",
+    "azure_openai": "deployments.platforms.azure.adapter:AzureOpenAIPlatform",
     "openai": "deployments.platforms.openai.adapter:OpenAIPlatform",
 }
 

@@ -1,7 +1,7 @@
 """The one HTTP client of a replica: a bounded pool of aiohttp connections that can be cut at once.
 
 Why aiohttp and not the SDK's own client: docs/decisions/0003-sdk-on-the-hot-path.md.
-Speaks HTTP and nothing else; vendors are known to the codecs.
+Speaks HTTP and WebSocket and nothing else; vendors are known to the codecs.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ IDLE_S = 120.0
 # Idle connections are kept below the 60 s after which common load balancers drop them silently.
 KEEP_ALIVE_S = 50.0
 MAX_ANSWER = 8 * 1024 * 1024  # bytes; the longest answers of 2026 (128k tokens) are below 1 MiB
+# Of a WebSocket: a peer that is gone is found out within a minute, as load balancers do.
+HEARTBEAT_S = 30.0
 LINGER_S = 1.0  # a stream's end may trail its last event; waiting saves a new TLS handshake
 
 
@@ -59,11 +61,38 @@ class Transport:
             PoolFull: No connection came free within a second.
             aiohttp.ClientError: The network failed.
         """
+        return await self._send("POST", head, body)
+
+    async def get(self, head: RequestHead) -> "Answer":
+        """The same, for a request without a body."""
+        return await self._send("GET", head, None)
+
+    async def socket(self, url: URL) -> "Socket":
+        """A WebSocket to an address that authorises itself; its caller must `close` it.
+
+        Raises:
+            PoolFull: No connection came free within a second.
+            aiohttp.ClientError: The network failed, or the server wants no WebSocket.
+        """
+        await self._take_slot()
+        try:
+            socket = await self._open().ws_connect(
+                url,
+                timeout=aiohttp.ClientWSTimeout(ws_close=LINGER_S),
+                heartbeat=HEARTBEAT_S,
+                max_msg_size=MAX_ANSWER,
+            )
+        except BaseException:
+            self._slots.release()
+            raise
+        return Socket(socket, self._slots)
+
+    async def _send(self, method: str, head: RequestHead, body: bytes | None) -> "Answer":
         await self._take_slot()
         try:
             # Redirects are not followed: they would carry the credential elsewhere.
-            response = await self._open().post(
-                head.url, headers=head.headers, data=body, allow_redirects=False
+            response = await self._open().request(
+                method, head.url, headers=head.headers, data=body, allow_redirects=False
             )
         except BaseException:
             self._slots.release()
@@ -156,3 +185,27 @@ class Answer:
             self._is_open = False
             self._response.close()
             self._slots.release()
+
+
+class Socket:
+    """An open WebSocket, read only."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, slots: asyncio.Semaphore) -> None:
+        self._socket = socket
+        self._slots = slots
+        self._is_open = True
+
+    async def receive(self) -> str | bytes | None:
+        """The next frame; None is the end, however it came about."""
+        message = await self._socket.receive()
+        is_frame = message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
+        return message.data if is_frame else None
+
+    async def close(self) -> None:
+        """Say goodbye, briefly, and give the connection back."""
+        if self._is_open:
+            self._is_open = False
+            try:
+                await self._socket.close()
+            finally:
+                self._slots.release()

@@ -46,7 +46,7 @@ async def test_a_repeat_while_the_first_runs_is_a_conflict(
     await simulators.script("openai", {"kind": "slow", "delay_ms": 2_000})
     first = asyncio.create_task(healthy.post("/v3/chat", json=BODY, headers=key))
     async with asyncio.timeout(10):
-        while not await simulators.requests(settled_within_s=0):
+        while not await simulators.requests(settled_within_s=0):  # noqa: ASYNC110  another process
             await asyncio.sleep(0.02)
     second = await healthy.post("/v3/chat", json=BODY, headers=key)
     assert (second.status_code, second.json()["code"]) == (409, "request_in_progress")

@@ -119,7 +119,7 @@ async def test_every_field_that_is_wrong_is_named(
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 async def test_a_limit_that_is_no_number_is_refused(http: httpx2.AsyncClient, number: str) -> None:
     """What is not JSON, or not finite, limits nothing."""
-    body = '{"message": "hi", "requirements": {"max_cost": %s}}' % number
+    body = '{"message": "hi", "requirements": {"max_cost": NUMBER}}'.replace("NUMBER", number)
     answer = await http.post("/v3/chat", content=body, headers=JSON)
     assert answer.status_code in {400, 422}
     assert answer.json()["code"] in {"malformed_json", "invalid_request"}

@@ -27,7 +27,7 @@ def booked(product: Product, answer_id: str) -> list[dict[str, Any]]:
 async def until_booked(product: Product, answer_id: str, attempts: int = 1) -> list[dict[str, Any]]:
     """The rows, once the replica's next report has reached the ledger."""
     async with asyncio.timeout(BOOKED_S):
-        while len(rows := booked(product, answer_id)) < attempts:
+        while len(rows := booked(product, answer_id)) < attempts:  # noqa: ASYNC110  another process
             await asyncio.sleep(0.05)
     return rows
 
@@ -62,7 +62,7 @@ async def test_an_answer_shows_in_the_status_and_its_version_grows(
     spent = (await status_of(healthy, "anthropic"))["cost_usd_today"]
     await healthy.post("/v3/anthropic/chat", json={"message": MESSAGE})
     async with asyncio.timeout(BOOKED_S):
-        while (row := await status_of(healthy, "anthropic"))["cost_usd_today"] <= spent:
+        while (row := await status_of(healthy, "anthropic"))["cost_usd_today"] <= spent:  # noqa: ASYNC110  another process
             await asyncio.sleep(0.05)
     assert row["latency_ms"]["p50"] > 0
     after = await healthy.get("/v3/platforms/status")

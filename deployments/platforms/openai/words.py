@@ -1,4 +1,8 @@
-"""OpenAI's vocabulary of failure: its error codes in our words."""
+"""OpenAI's vocabulary of failure: its error codes in our words.
+
+Azure speaks the same wire, so the codes of its gateway and of its content filter are here
+too: no code means one thing to OpenAI and another to Azure.
+"""
 
 from collections.abc import Mapping
 
@@ -20,18 +24,34 @@ WORDS: Mapping[str, ErrorKind] = {
     "data_residency_mismatch": ErrorKind.PERMISSION,
     "unsupported_country_region_territory": ErrorKind.PERMISSION,
     "model_not_found": ErrorKind.MODEL_GONE,
-    "DeploymentNotFound": ErrorKind.MODEL_GONE,
     "context_length_exceeded": ErrorKind.CONTEXT_TOO_LONG,
     "string_above_max_length": ErrorKind.CONTEXT_TOO_LONG,
     "content_filter": ErrorKind.CONTENT_FILTERED,
     "content_policy_violation": ErrorKind.CONTENT_FILTERED,
     "invalid_prompt": ErrorKind.CONTENT_FILTERED,
+    # Azure. Inside a stream its gateway's "429" is all there is to go by.
+    "429": ErrorKind.RATE_LIMITED,
+    "too_many_requests": ErrorKind.RATE_LIMITED,
+    "RateLimitReached": ErrorKind.RATE_LIMITED,
+    "RateLimitExceeded": ErrorKind.RATE_LIMITED,
+    "NoCapacity": ErrorKind.RATE_LIMITED,
+    "no_capacity": ErrorKind.RATE_LIMITED,
+    "QuotaExceeded": ErrorKind.QUOTA_EXHAUSTED,
+    "InternalServerError": ErrorKind.OVERLOADED,
+    "ServiceUnavailable": ErrorKind.OVERLOADED,
+    "Timeout": ErrorKind.TIMEOUT,
+    "DeploymentNotFound": ErrorKind.MODEL_GONE,
+    # The deployment is there, but its model has no Responses API: the configuration's mistake.
+    "OperationNotSupported": ErrorKind.MODEL_GONE,
+    "ResponsibleAIPolicyViolation": ErrorKind.CONTENT_FILTERED,
 }
 
 
 def complaint_of(error: JsonObject) -> Complaint:
     """What an `error` object says, wherever it stood: a body, a failed response or an event."""
-    return Complaint(codes_of(error.get("code"), error.get("type")), text_in(error, "message"))
+    inner = object_in(error, "innererror").get("code")
+    codes = codes_of(error.get("code"), inner, error.get("type"))
+    return Complaint(codes, text_in(error, "message"))
 
 
 def status_error(

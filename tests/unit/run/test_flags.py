@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def test_haproxys_files_are_its_owners_alone(tmp_path: Path) -> None:
     """Its socket takes commands."""
     flags.apply(tmp_path, {})
     assert mode(tmp_path / "haproxy") == 0o700
+
+
+def test_haproxy_is_started_without_splicing(tmp_path: Path) -> None:
+    """With it, a caller who hangs up is overlooked; an operator's own HAProxy is left alone."""
+    env: dict[str, str] = {}
+    flags.apply(tmp_path, env)
+    start = Path(env["RAY_SERVE_HAPROXY_BINARY_PATH"])
+    assert mode(start) == 0o700
+    version = subprocess.run([start, "-v"], capture_output=True, text=True, check=True)
+    assert version.stdout.startswith("HAProxy version")
+    assert " -dS " in start.read_text()
+    env = {"RAY_SERVE_HAPROXY_BINARY_PATH": "/usr/sbin/haproxy"}
+    flags.apply(tmp_path, env)
+    assert env["RAY_SERVE_HAPROXY_BINARY_PATH"] == "/usr/sbin/haproxy"
 
 
 def test_two_starts_ask_for_different_ports(tmp_path: Path) -> None:

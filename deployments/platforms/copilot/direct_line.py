@@ -1,0 +1,153 @@
+"""Direct Line 3.0: a turn said over REST and heard over a WebSocket, or by polling.
+
+The protocol has no end of a turn. It is over when the agent expects input or ends the
+conversation, when it has been quiet for a while, or when the time is up and it has answered.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from deployments.platforms.copilot.caller import Caller
+from deployments.platforms.copilot.codec import Activity, message_activity
+from deployments.platforms.copilot.conversation import Access, Conversation
+from deployments.platforms.copilot.inbox import POLL_S, Inbox
+from deployments.platforms.copilot.turn import Turn
+from deployments.platforms.copilot.words import COPILOT
+from deployments.platforms.transport import IDLE_S
+from routing.errors import ErrorKind, PlatformError
+
+# Between two messages of one turn; agents that call a flow in between take longer and say so
+# by typing. Measured by others in web chats: below a second most of the time.
+QUIET_S = 1.5
+_NO_REPLY = "the agent did not reply before the deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How long to wait for what."""
+
+    quiet_s: float = QUIET_S
+    idle_s: float = IDLE_S
+    poll_s: float = POLL_S
+    polls: bool = False
+
+
+class DirectLine:
+    """Turns over Direct Line, each in a conversation of its own."""
+
+    def __init__(self, caller: Caller, access: Access, listening: Listening) -> None:
+        self._caller = caller
+        self._access = access
+        self._listening = listening
+        self.is_echoed = True
+
+    async def talk(
+        self, turn: Turn, text: str, deadline: float, conversation_id: list[str]
+    ) -> AsyncGenerator[str]:
+        """Say `text` and hear the answer; a conversation that is gone is replaced, once.
+
+        Raises:
+            PlatformError: The agent failed, or was not heard before the deadline.
+        """
+        try:
+            async with aclosing(self._talk_once(turn, text, deadline, conversation_id)) as said:
+                async for piece in said:
+                    yield piece
+            return
+        except PlatformError as error:
+            if error.status != 404 or not conversation_id or turn.has_spoken:
+                raise
+        async with aclosing(self._talk_once(turn, text, deadline, conversation_id)) as said:
+            async for piece in said:
+                yield piece
+
+    async def _talk_once(
+        self, turn: Turn, text: str, deadline: float, conversation_id: list[str]
+    ) -> AsyncGenerator[str]:
+        async with asyncio.timeout_at(deadline):
+            conversation = await Conversation.open(self._caller, self._access)
+        conversation_id[:] = [conversation.id]
+        listening = self._listening
+        inbox = Inbox(
+            self._caller.transport,
+            conversation,
+            polls=listening.polls,
+            poll_s=listening.poll_s,
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                await inbox.open()
+            activity = message_activity(text, turn.user_id, turn.marker)
+            # Not awaited first: the service answers the request when the bot has ended its turn.
+            posted = asyncio.create_task(conversation.post(activity))
+            heard = _Heard(inbox, posted, turn, listening, deadline)
+            try:
+                while not turn.is_over and (activities := await heard.more()):
+                    if said := "".join(map(turn.feed, activities)):
+                        yield said
+            finally:
+                await heard.stop()
+        finally:
+            await inbox.close()
+
+
+class _Heard:
+    """What is heard while, and after, something is said."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        posted: "asyncio.Task[str]",
+        turn: Turn,
+        listening: Listening,
+        deadline: float,
+    ) -> None:
+        self._inbox = inbox
+        self._posted = posted
+        self._is_posted = False
+        self._turn = turn
+        self._listening = listening
+        self._deadline = deadline
+        self._receiving: asyncio.Task[Sequence[Activity]] | None = None
+
+    async def more(self) -> Sequence[Activity]:
+        """What comes next; nothing when the turn is over."""
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        while True:
+            if self._receiving is None:
+                self._receiving = asyncio.create_task(self._inbox.receive())
+            until = min(since + self._patience_s(), self._deadline)
+            waited = {self._receiving} if self._is_posted else {self._receiving, self._posted}
+            done, _ = await asyncio.wait(
+                waited, timeout=until - loop.time(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._posted in done:
+                self._is_posted = True
+                self._turn.asked(self._posted.result())
+            if self._receiving in done:
+                receiving, self._receiving = self._receiving, None
+                return receiving.result()
+            if not done:
+                return self._silence(loop.time() >= self._deadline)
+
+    async def stop(self) -> None:
+        """Hear no more, and say no more."""
+        tasks = [task for task in (self._posted, self._receiving) if task is not None]
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+    def _patience_s(self) -> float:
+        return self._listening.quiet_s if self._turn.may_be_over else self._listening.idle_s
+
+    def _silence(self, is_late: bool) -> Sequence[Activity]:
+        if self._turn.may_be_over:
+            return ()
+        detail = _NO_REPLY if is_late else f"silent for {self._listening.idle_s:g} s"
+        raise PlatformError(COPILOT, ErrorKind.TIMEOUT, detail)

@@ -1,0 +1,1 @@
+"""Google's Gemini models on Vertex AI, now the Gemini Enterprise Agent Platform."""

@@ -1,0 +1,144 @@
+"""Vertex AI as a platform: the official SDK writes the head of every request, the codec its body."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import partial
+
+from google.auth.exceptions import GoogleAuthError
+from google.genai import Client
+from google.genai.types import (
+    AutomaticFunctionCallingConfig,
+    GenerateContentConfig,
+    HttpOptions,
+)
+from google.oauth2.credentials import Credentials
+from typing_extensions import override
+
+from deployments.platforms.base import Connection, Platform
+from deployments.platforms.errors import MAX_DETAIL
+from deployments.platforms.head import HeadRecorder, SdkHead
+from deployments.platforms.transport import IDLE_S, Transport
+from deployments.platforms.vertex.codec import VERTEX, decode_reply, encode_request
+from deployments.platforms.vertex.stream import StreamDecoder
+from deployments.platforms.vertex.words import status_error
+from deployments.platforms.wire import Wire
+from routing.errors import ConfigError, ErrorKind, PlatformError
+from routing.exchange import ChatChunk, ChatReply, ChatRequest
+
+# The SDK's own default is v1beta1, which changes without notice.
+API_VERSION = "v1"
+LOCATION = "global"
+# An address belongs to a model and a method; a configuration names two or three models.
+MAX_ADDRESSES = 64
+
+_MULTI_REGIONS = ("us", "eu")
+_BARE = GenerateContentConfig(
+    automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
+    automatic_continuation=False,
+)
+
+
+class VertexPlatform(Platform):
+    """Gemini on Vertex AI. `idle_s` is how long it may be silent in the middle of an answer.
+
+    `connection.options` has `project_id`, and `location` unless it is `global`. Without a
+    credential Google's application default credentials are looked for at the first call;
+    a credential is an access token.
+
+    Raises:
+        ConfigError: There is no `project_id`.
+    """
+
+    def __init__(self, connection: Connection, idle_s: float = IDLE_S) -> None:
+        project = connection.options.get("project_id")
+        if not project:
+            raise ConfigError("platforms", None, f"{VERTEX}.project_id", "names no project")
+        location = connection.options.get("location") or LOCATION
+        self._recorder = HeadRecorder()
+        self._http = self._recorder.client()
+        # Kept, because its end would close what it has opened.
+        self._sdk = Client(
+            enterprise=True,
+            project=project,
+            location=location,
+            credentials=_credentials(connection.credential),
+            http_options=HttpOptions(
+                base_url=connection.base_url or base_url(location),
+                api_version=API_VERSION,
+                httpx_async_client=self._http,
+            ),
+        )
+        self._asking = asyncio.Lock()
+        self._secret = connection.credential
+        self._transport = Transport(connection.max_connections, idle_s)
+        self._wires: dict[tuple[str, bool], Wire] = {}
+
+    @override
+    async def complete(self, request: ChatRequest, deadline_s: float) -> ChatReply:
+        wire = self._wire(request.model, streams=False)
+        return await wire.complete(encode_request(request), decode_reply, deadline_s)
+
+    @override
+    def stream(self, request: ChatRequest, deadline_s: float) -> AsyncGenerator[ChatChunk]:
+        wire = self._wire(request.model, streams=True)
+        return wire.stream(encode_request(request), StreamDecoder, deadline_s)
+
+    @override
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+        await self._sdk.aio.aclose()
+        self._sdk.close()
+        await self._http.aclose()
+
+    def _wire(self, model: str, *, streams: bool) -> Wire:
+        """The wire to one method of one model: both stand in the address."""
+        wire = self._wires.get((model, streams))
+        if wire is None:
+            if len(self._wires) >= MAX_ADDRESSES:
+                del self._wires[next(iter(self._wires))]
+            wire = Wire(
+                platform=VERTEX,
+                transport=self._transport,
+                head=SdkHead(self._recorder, partial(self._write_head, model, streams)),
+                read_error=partial(status_error, VERTEX),
+                secret=self._secret,
+                request_id_header="x-goog-request-id",
+            )
+            self._wires[model, streams] = wire
+        return wire
+
+    async def _write_head(self, model: str, streams: bool) -> None:
+        """Have the SDK write one request; nothing is sent."""
+        models = self._sdk.aio.models
+        try:
+            # One recorder serves all models: one of them writes at a time.
+            async with self._asking:
+                if streams:
+                    async for _ in await models.generate_content_stream(
+                        model=model, contents="", config=_BARE
+                    ):
+                        pass
+                else:
+                    await models.generate_content(model=model, contents="", config=_BARE)
+        except ValueError as error:  # of the model's name
+            raise _failure(ErrorKind.MODEL_GONE, error) from error
+        except (GoogleAuthError, RuntimeError) as error:
+            raise _failure(ErrorKind.CREDENTIALS, error) from error
+
+
+def base_url(location: str) -> str:
+    """Google's own address of a location. Said aloud, or the SDK would ask the environment."""
+    if location == LOCATION:
+        return "https://aiplatform.googleapis.com/"
+    if location in _MULTI_REGIONS:
+        return f"https://aiplatform.{location}.rep.googleapis.com/"
+    return f"https://{location}-aiplatform.googleapis.com/"
+
+
+def _credentials(token: str) -> Credentials | None:
+    """A static token, or None for the application default, which the SDK then looks for."""
+    return Credentials(token) if token else None  # type: ignore[no-untyped-call]
+
+
+def _failure(kind: ErrorKind, error: Exception) -> PlatformError:
+    return PlatformError(VERTEX, kind, f"{type(error).__name__}: {error}"[:MAX_DETAIL])

@@ -1,0 +1,194 @@
+"""The Responses API as a simulator plays it: the part that OpenAI and Azure OpenAI share.
+
+What tells the two apart is their `Dialect`: who comes in, which models there are, and the
+words of errors and headers.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deployments.simulators.answer import estimate_tokens
+from deployments.simulators.exchange import Exchange, Stage, mint, retry_headers
+from deployments.simulators.faults import ErrorEvent, Status
+from deployments.simulators.openai_errors import OpenAIWireError
+from deployments.simulators.openai_items import Item, Items, check_calls_answered
+from deployments.simulators.openai_models import takes_temperature
+from deployments.simulators.openai_prompt import (
+    count_tokens,
+    describe_tools,
+    read_instructions,
+    read_prompt,
+)
+from deployments.simulators.openai_request import ResponsesRequest, parse_request
+from deployments.simulators.openai_response import (
+    OpenAIUsage,
+    build_response,
+    fail,
+    stream_response,
+)
+from deployments.simulators.prompt_cache import SHORTEST_PREFIX
+from deployments.simulators.reply import Reply, compose
+
+MAX_STORED = 100  # responses kept for previous_response_id
+REQUESTS_A_MINUTE = 10_000
+TOKENS_A_MINUTE = 2_000_000
+
+
+class Dialect(Protocol):
+    """One vendor's manner of speaking this wire; what refuses raises OpenAIWireError."""
+
+    @property
+    def name(self) -> str:
+        """The simulator's name."""
+        ...
+
+    def admit(self, exchange: Exchange) -> None:
+        """Refuse a request without a credential that opens the door."""
+        ...
+
+    def find_model(self, name: str) -> str:
+        """Return the model behind the name in a request."""
+        ...
+
+    def scripted_error(self, fault: Status) -> OpenAIWireError:
+        """Return the error a test has asked for, completed with this vendor's words."""
+        ...
+
+    def headers(
+        self, tokens: int = 0, *, processing_s: float = 0.0, retry_after_s: float | None = None
+    ) -> dict[str, str]:
+        """Return the headers of every answer."""
+        ...
+
+
+def answered(
+    stage: Stage, dialect: Dialect, answer: Callable[[Exchange], Response]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that lets a request in and answers it, or says what is wrong with it."""
+
+    async def handle(request: Request) -> Response:
+        exchange = await stage.receive(dialect.name, request)
+        try:
+            dialect.admit(exchange)
+            return answer(exchange)
+        except OpenAIWireError as error:
+            headers = dialect.headers(retry_after_s=error.retry_after_s)
+            return exchange.reply_json(error.body, status=error.status, headers=headers)
+
+    return handle
+
+
+def limit_headers(tokens: int, retry_after_s: float | None) -> dict[str, str]:
+    """Return the headers about rates; the limits are stated, not enforced."""
+    is_limited = retry_after_s is not None
+    reset = f"{retry_after_s:g}s" if is_limited else "6ms"
+    return {
+        "x-ratelimit-limit-requests": str(REQUESTS_A_MINUTE),
+        "x-ratelimit-limit-tokens": str(TOKENS_A_MINUTE),
+        "x-ratelimit-remaining-requests": str(0 if is_limited else REQUESTS_A_MINUTE - 1),
+        "x-ratelimit-remaining-tokens": str(0 if is_limited else max(TOKENS_A_MINUTE - tokens, 0)),
+        "x-ratelimit-reset-requests": reset,
+        "x-ratelimit-reset-tokens": reset,
+        **retry_headers(retry_after_s),
+    }
+
+
+class Responses:
+    """`POST /responses` in one dialect, and its memory: the responses it stored."""
+
+    def __init__(self, stage: Stage, dialect: Dialect) -> None:
+        self._stage = stage
+        self._dialect = dialect
+        self._stored: OrderedDict[str, list[Item]] = OrderedDict()
+
+    def create(self, exchange: Exchange) -> Response:
+        """Answer one request.
+
+        Raises:
+            OpenAIWireError: The vendor would refuse it, or the script says so.
+        """
+        request = self._read(exchange)
+        items = [*self._earlier(request), *request.input]
+        check_calls_answered(items)
+        behaviour = exchange.take_behaviour()
+        if isinstance(behaviour, Status):
+            raise self._dialect.scripted_error(behaviour)
+        reply = compose(read_prompt(request, items), behaviour)
+        usage = self._usage(request, items, reply)
+        response = build_response(
+            request, reply, usage, response_id=mint("resp_"), created_at=self._stage.now()
+        )
+        pace = self._stage.pace
+        headers = self._dialect.headers(usage.input_tokens, processing_s=pace.first_byte_s)
+        fault = behaviour if isinstance(behaviour, ErrorEvent) else None
+        if request.store is not False and fault is None:
+            self._store(response, items)
+        if request.stream:
+            events = stream_response(response, reply, fault)
+            return exchange.reply_events(events, headers=headers, behaviour=behaviour, pace=pace)
+        answer = fail(response, fault) if fault else response
+        return exchange.reply_json(answer, headers=headers, behaviour=behaviour, pace=pace)
+
+    def _read(self, exchange: Exchange) -> ResponsesRequest:
+        request = parse_request(_body(exchange))
+        model = self._dialect.find_model(request.model)
+        for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
+            if value is not None and not takes_temperature(model):
+                raise OpenAIWireError(
+                    400,
+                    f"Unsupported parameter: '{name}' is not supported with this model.",
+                    param=name,
+                    code="unsupported_parameter",
+                )
+        return request.model_copy(update={"model": model})
+
+    def _earlier(self, request: ResponsesRequest) -> list[Item]:
+        if request.conversation is not None:
+            raise OpenAIWireError(404, "Conversation not found.", param="conversation")
+        previous = request.previous_response_id
+        if previous is None:
+            return []
+        if previous not in self._stored:
+            raise OpenAIWireError(
+                404,
+                f"Previous response with id '{previous}' not found.",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        return self._stored[previous]
+
+    def _store(self, response: dict[str, object], items: Sequence[Item]) -> None:
+        self._stored[str(response["id"])] = [*items, *Items.validate_python(response["output"])]
+        if len(self._stored) > MAX_STORED:
+            self._stored.popitem(last=False)
+
+    def _usage(self, request: ResponsesRequest, items: Sequence[Item], reply: Reply) -> OpenAIUsage:
+        instructions = read_instructions(request, items)
+        tools = describe_tools(request)
+        prefix = estimate_tokens(tools) + estimate_tokens(instructions)
+        cached = written = 0
+        if prefix >= SHORTEST_PREFIX:
+            cache, name = self._stage.cache, self._dialect.name
+            known = cache.remember(name, request.model, tools, instructions)
+            cached, written = (prefix, 0) if known else (0, prefix)
+        spoken = reply.text + "".join(f"{call.name}{call.arguments}" for call in reply.calls)
+        return OpenAIUsage(
+            input_tokens=prefix + count_tokens(items),
+            output_tokens=estimate_tokens(spoken),
+            cached_tokens=cached,
+            cache_write_tokens=written,
+        )
+
+
+def _body(exchange: Exchange) -> object:
+    match exchange.body_fault:
+        case "too_large":
+            raise OpenAIWireError(413, "The request body is too large.")
+        case "not_json":
+            raise OpenAIWireError(400, "We could not parse the JSON body of your request.")
+        case None:
+            return exchange.body

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 run(boot, asked.port, console)
             case unknown:
                 raise AssertionError(unknown)
-    except SupportMaxError as error:
+    except (SupportMaxError, PermissionError) as error:
         console.print(f"[red]error[/] {error}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:

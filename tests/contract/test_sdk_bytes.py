@@ -1,6 +1,7 @@
 """What our adapters send is what the official SDKs send: the same body, the same headers."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -18,8 +19,13 @@ from routing.exchange import ChatRequest, ResponseSchema
 from routing.message import JsonObject, Message, ToolSpec
 from tests.servers import Simulators
 
-MODELS = {"openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5"}
+MODELS = {
+    "anthropic": "claude-haiku-5-5",
+    "azure_openai": "gpt-6-luna",
+    "openai": "gpt-6-luna",
+}
 ENCODERS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "azure_openai": partial(encode_for_openai, platform="azure_openai"),
     "openai": encode_for_openai,
     "anthropic": encode_for_anthropic,
 }
@@ -57,7 +63,9 @@ async def ask_by_sdk(name: str, simulators: Simulators, body: dict[str, Any]) ->
         "max_retries": 0,
     }
     answer: Any
-    if name == "openai":
+    if name == "azure_openai":
+        options["base_url"] += "/openai/v1/"
+    if name in {"azure_openai", "openai"}:
         async with openai.AsyncOpenAI(**options) as gpt:
             answer = await gpt.responses.create(**body)
             await read(answer, streams=body["stream"])
@@ -110,12 +118,12 @@ async def test_our_credential_header_is_the_sdks(name: str) -> None:
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(keep))
     sdk = (
         openai.AsyncOpenAI(api_key="sk-key", http_client=client)
-        if name == "openai"
+        if name in {"azure_openai", "openai"}
         else anthropic.AsyncAnthropic(api_key="sk-key", http_client=client)
     )
     await sdk.post("/anything", cast_to=httpx2.Response)
     await sdk.close()
-    platform = open_platform(name, Connection("sk-key"))
+    platform = open_platform(name, Connection("sk-key", "https://vendor.example"))
     head = await platform._wire._head.get()  # type: ignore[attr-defined]
     await platform.aclose()
     for header in ("authorization", "x-api-key"):
@@ -139,7 +147,7 @@ async def test_our_kind_of_error_and_the_sdks_class_agree(
     simulators: Simulators, name: str, status: int, sdk_class: str, kind: ErrorKind
 ) -> None:
     """We read the status ourselves; this is how we know that we read it as the vendor does."""
-    vendor = {"openai": openai, "anthropic": anthropic}[name]
+    vendor = {"anthropic": anthropic}.get(name, openai)
     request = ChatRequest(MODELS[name], (Message("user", "Hello."),))
     for _ in range(2):
         await simulators.script(name, {"kind": "status", "status": status})

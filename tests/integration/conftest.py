@@ -13,7 +13,8 @@ from tests.integration.talk import MESSAGE
 from tests.product import Product, running
 from tests.servers import Simulators
 
-HEAL_S = 30.0
+# A platform's replica may have to be started anew first.
+HEAL_S = 90.0
 HERE = Path(__file__).parent
 
 

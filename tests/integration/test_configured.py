@@ -99,7 +99,7 @@ def test_no_secret_is_in_a_command_line_a_log_or_a_file_others_may_read(
 
 def logs_of(product: Product) -> list[Path]:
     """The files Ray writes for this product."""
-    [raylet] = [p for p in product.processes("--raylet_socket_name=")]
+    [raylet] = product.processes("--raylet_socket_name=")
     session = Path(raylet.title.partition("--session_dir=")[2].split()[0])
     found = [f for f in (session / "logs").rglob("*") if f.is_file()]
     assert found

@@ -37,10 +37,8 @@ class _Line(Protocol):
 
     is_echoed: bool
 
-    def talk(
-        self, turn: Turn, text: str, deadline: float, conversation_id: list[str]
-    ) -> AsyncGenerator[str]:
-        """Say `text`, hear the answer; `conversation_id` is set to where that happens."""
+    def talk(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
+        """Say `text` and hear the answer, as it is said."""
         ...
 
 
@@ -106,12 +104,11 @@ class CopilotPlatform(Platform):
         # Direct Line wants user ids that begin so when a secret speaks for them.
         user_id = f"dl_{request.safety_id or uuid.uuid4().hex}"
         turn = Turn(user_id, uuid.uuid4().hex, bot_id=self._bot_id, is_echoed=self._line.is_echoed)
-        conversation: list[str] = []
         with self._explained(deadline):
-            async with aclosing(self._line.talk(turn, text, deadline, conversation)) as said:
+            async with aclosing(self._line.talk(turn, text, deadline)) as said:
                 async for piece in said:
                     yield TextDelta(piece)
-            yield ReplyDone(turn.reply(request.model, "".join(conversation)))
+            yield ReplyDone(turn.reply(request.model))
 
     @override
     async def aclose(self) -> None:

@@ -44,32 +44,28 @@ class DirectLine:
         self._listening = listening
         self.is_echoed = True
 
-    async def talk(
-        self, turn: Turn, text: str, deadline: float, conversation_id: list[str]
-    ) -> AsyncGenerator[str]:
+    async def talk(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
         """Say `text` and hear the answer; a conversation that is gone is replaced, once.
 
         Raises:
             PlatformError: The agent failed, or was not heard before the deadline.
         """
-        try:
-            async with aclosing(self._talk_once(turn, text, deadline, conversation_id)) as said:
-                async for piece in said:
-                    yield piece
-            return
-        except PlatformError as error:
-            if error.status != 404 or not conversation_id or turn.has_spoken:
-                raise
-        async with aclosing(self._talk_once(turn, text, deadline, conversation_id)) as said:
-            async for piece in said:
-                yield piece
+        for may_replace in (True, False):
+            try:
+                async with aclosing(self._talk_once(turn, text, deadline)) as said:
+                    async for piece in said:
+                        yield piece
+            except PlatformError as error:
+                is_gone = error.status == 404 and turn.conversation_id and not turn.has_spoken
+                if not (is_gone and may_replace):
+                    raise
+            else:
+                return
 
-    async def _talk_once(
-        self, turn: Turn, text: str, deadline: float, conversation_id: list[str]
-    ) -> AsyncGenerator[str]:
+    async def _talk_once(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
         async with asyncio.timeout_at(deadline):
             conversation = await Conversation.open(self._caller, self._access)
-        conversation_id[:] = [conversation.id]
+        turn.begin(conversation.id)
         listening = self._listening
         inbox = Inbox(
             self._caller.transport,

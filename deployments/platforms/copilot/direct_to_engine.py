@@ -42,23 +42,21 @@ class DirectToEngine:
         self._token = token
         self.is_echoed = False
 
-    async def talk(
-        self, turn: Turn, text: str, deadline: float, conversation_id: list[str]
-    ) -> AsyncGenerator[str]:
+    async def talk(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
         """Say `text` and hear the answer; a conversation that is gone is replaced, once.
 
         Raises:
             PlatformError: The agent failed, or the stream had no end.
         """
         async with asyncio.timeout_at(deadline):
-            conversation_id[:] = [await self._start()]
+            turn.begin(await self._start())
             try:
-                answer = await self._ask(turn, text, conversation_id[0])
+                answer = await self._ask(turn, text)
             except PlatformError as error:
                 if error.status != 404:
                     raise
-                conversation_id[:] = [await self._start()]
-                answer = await self._ask(turn, text, conversation_id[0])
+                turn.begin(await self._start())
+                answer = await self._ask(turn, text)
         # Cut the connection, not the task: a timeout held open across a `yield` would cancel
         # the consumer in the middle of its own work.
         timer = asyncio.get_running_loop().call_at(deadline, answer.close)
@@ -86,10 +84,10 @@ class DirectToEngine:
             raise errors.bad_reply(COPILOT, "a conversation without an id")
         return found
 
-    async def _ask(self, turn: Turn, text: str, conversation_id: str) -> Answer:
+    async def _ask(self, turn: Turn, text: str) -> Answer:
         activity = message_activity(text, turn.user_id, turn.marker)
-        activity["conversation"] = {"id": conversation_id}
-        return await self._open(self._here / conversation_id, {"activity": activity})
+        activity["conversation"] = {"id": turn.conversation_id}
+        return await self._open(self._here / turn.conversation_id, {"activity": activity})
 
     async def _open(self, url: URL, body: dict[str, Json]) -> Answer:
         url = url.update_query({"api-version": API_VERSION})

@@ -27,8 +27,10 @@ class Turn:
     ) -> None:
         self.user_id = user_id
         self.marker = marker
+        self.conversation_id = ""
         self._bot_id = bot_id
-        self._has_begun = not is_echoed
+        self._is_echoed = is_echoed
+        self._has_begun = False
         self._asked: str | None = None
         self._seen: set[tuple[str, str]] = set()
         self._said: list[str] = []
@@ -52,6 +54,12 @@ class Turn:
     def has_spoken(self) -> bool:
         """Something was said that cannot be taken back."""
         return bool(self._said)
+
+    def begin(self, conversation_id: str) -> None:
+        """Everything from now on is said in this conversation."""
+        self.conversation_id = conversation_id
+        self._has_begun = not self._is_echoed
+        self._asked = None
 
     def asked(self, activity_id: str) -> None:
         """Our text was taken under this id."""
@@ -84,7 +92,7 @@ class Turn:
                 pass  # traces, reactions, events for a web page: not addressed to a reader
         return ""
 
-    def reply(self, model: str, conversation_id: str) -> ChatReply:
+    def reply(self, model: str) -> ChatReply:
         """The whole answer.
 
         Raises:
@@ -99,7 +107,7 @@ class Turn:
             finish_reason=FinishReason.HANDOFF if self._is_handed_off else FinishReason.STOP,
             usage=Usage(),  # Copilot Studio counts messages, not tokens
             model=model,
-            request_id=conversation_id or None,
+            request_id=self.conversation_id or None,
             provider_state=ProviderState(COPILOT, (state,)) if self._is_handed_off else None,
         )
 

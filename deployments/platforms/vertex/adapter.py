@@ -1,7 +1,7 @@
 """Vertex AI as a platform: the official SDK writes the head of every request, the codec its body."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 
 from google.auth.exceptions import GoogleAuthError
@@ -15,9 +15,10 @@ from google.oauth2.credentials import Credentials
 from typing_extensions import override
 
 from deployments.platforms.base import Connection, Platform
-from deployments.platforms.errors import MAX_DETAIL
+from deployments.platforms.errors import MAX_DETAIL, without
 from deployments.platforms.head import HeadRecorder, SdkHead
 from deployments.platforms.transport import IDLE_S, Transport
+from deployments.platforms.vertex.adc import ApplicationDefault
 from deployments.platforms.vertex.codec import VERTEX, decode_reply, encode_request
 from deployments.platforms.vertex.stream import StreamDecoder
 from deployments.platforms.vertex.words import status_error
@@ -54,6 +55,7 @@ class VertexPlatform(Platform):
         if not project:
             raise ConfigError("platforms", None, f"{VERTEX}.project_id", "names no project")
         location = connection.options.get("location") or LOCATION
+        self._adc = None if connection.credential else ApplicationDefault()
         self._recorder = HeadRecorder()
         self._http = self._recorder.client()
         # Kept, because its end would close what it has opened.
@@ -61,7 +63,7 @@ class VertexPlatform(Platform):
             enterprise=True,
             project=project,
             location=location,
-            credentials=_credentials(connection.credential),
+            credentials=self._adc or _static(connection.credential),
             http_options=HttpOptions(
                 base_url=connection.base_url or base_url(location),
                 api_version=API_VERSION,
@@ -99,13 +101,23 @@ class VertexPlatform(Platform):
             wire = Wire(
                 platform=VERTEX,
                 transport=self._transport,
-                head=SdkHead(self._recorder, partial(self._write_head, model, streams)),
-                read_error=partial(status_error, VERTEX),
+                head=_Head(self._recorder, partial(self._write_head, model, streams), self._forget),
+                read_error=self._read_error,
                 secret=self._secret,
                 request_id_header="x-goog-request-id",
             )
             self._wires[model, streams] = wire
         return wire
+
+    def _read_error(self, body: bytes, status: int, headers: Mapping[str, str]) -> PlatformError:
+        error = status_error(VERTEX, body, status, headers)
+        return without(self._adc.last, error) if self._adc else error
+
+    def _forget(self) -> None:
+        """Drop a token that was refused, wherever it is kept."""
+        self._wires.clear()
+        if self._adc is not None:
+            self._adc.forget()
 
     async def _write_head(self, model: str, streams: bool) -> None:
         """Have the SDK write one request; nothing is sent."""
@@ -126,6 +138,24 @@ class VertexPlatform(Platform):
             raise _failure(ErrorKind.CREDENTIALS, error) from error
 
 
+class _Head(SdkHead):
+    """A head that, when refused, takes the token in it along."""
+
+    def __init__(
+        self,
+        recorder: HeadRecorder,
+        ask: Callable[[], Awaitable[object]],
+        forget: Callable[[], None],
+    ) -> None:
+        super().__init__(recorder, ask)
+        self._forget = forget
+
+    @override
+    def forget(self) -> None:
+        super().forget()
+        self._forget()
+
+
 def base_url(location: str) -> str:
     """Google's own address of a location. Said aloud, or the SDK would ask the environment."""
     if location == LOCATION:
@@ -135,9 +165,8 @@ def base_url(location: str) -> str:
     return f"https://{location}-aiplatform.googleapis.com/"
 
 
-def _credentials(token: str) -> Credentials | None:
-    """A static token, or None for the application default, which the SDK then looks for."""
-    return Credentials(token) if token else None  # type: ignore[no-untyped-call]
+def _static(token: str) -> Credentials:
+    return Credentials(token)  # type: ignore[no-untyped-call]
 
 
 def _failure(kind: ErrorKind, error: Exception) -> PlatformError:

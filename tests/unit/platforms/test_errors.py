@@ -36,7 +36,6 @@ def anthropic_says(
         (401, "invalid_api_key", K.CREDENTIALS),
         (403, "unsupported_country_region_territory", K.PERMISSION),
         (404, "model_not_found", K.MODEL_GONE),
-        (404, "DeploymentNotFound", K.MODEL_GONE),
         (429, "rate_limit_exceeded", K.RATE_LIMITED),
         (429, "insufficient_quota", K.QUOTA_EXHAUSTED),
         (429, "credit_balance_exhausted", K.QUOTA_EXHAUSTED),
@@ -60,6 +59,40 @@ def test_openais_codes_are_understood(status: int, code: str | None, kind: Error
     error = openai_says(status, code=code, type="whatever_error", message="Words.")
     assert (error.kind, error.status, error.platform) == (kind, status, "openai")
     assert error.detail == f"{code or 'whatever_error'}: Words."
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (401, {"code": "401"}, K.CREDENTIALS),
+        (401, {"code": "PermissionDenied"}, K.CREDENTIALS),
+        (403, {"code": "AccessDenied"}, K.PERMISSION),
+        (404, {"code": "DeploymentNotFound"}, K.MODEL_GONE),
+        (404, {"code": "404"}, K.MODEL_GONE),
+        (400, {"code": "OperationNotSupported"}, K.MODEL_GONE),
+        (408, {"code": "Timeout"}, K.TIMEOUT),
+        (429, {"code": "429"}, K.RATE_LIMITED),
+        (429, {"code": "RateLimitReached"}, K.RATE_LIMITED),
+        (429, {"code": "too_many_requests"}, K.RATE_LIMITED),
+        (429, {"code": "NoCapacity"}, K.RATE_LIMITED),
+        (429, {"code": "QuotaExceeded"}, K.QUOTA_EXHAUSTED),
+        (500, {"code": "InternalServerError"}, K.OVERLOADED),
+        (503, {"code": "ServiceUnavailable"}, K.OVERLOADED),
+        (400, {"code": "content_filter"}, K.CONTENT_FILTERED),
+        (
+            400,
+            {"code": None, "innererror": {"code": "ResponsibleAIPolicyViolation"}},
+            K.CONTENT_FILTERED,
+        ),
+        (400, {"code": "BadRequest"}, K.INVALID_REQUEST),
+    ],
+)
+def test_azures_codes_are_understood(
+    status: int, error: Mapping[str, object], kind: ErrorKind
+) -> None:
+    """Its gateway's own, beside those of the model behind it."""
+    told = openai_says(status, message="Words.", **error)
+    assert (told.kind, told.status) == (kind, status)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from routing.errors import ConfigError
 SDK_OF = {"azure_openai": "openai"}
 SDKS = {"anthropic", "azure.identity", "openai"}
 
+
 def test_an_unknown_platform_is_named_with_those_there_are() -> None:
     """A typing error in a configuration is answered with the right words."""
     with pytest.raises(

@@ -44,8 +44,31 @@ def test_rays_token_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> No
 
 def test_haproxys_files_are_its_owners_alone(tmp_path: Path) -> None:
     """Its socket takes commands."""
-    flags.apply(tmp_path, {})
-    assert mode(tmp_path / "haproxy") == 0o700
+    env: dict[str, str] = {}
+    flags.apply(tmp_path, env)
+    assert mode(Path(env["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent) == 0o700
+
+
+def test_haproxys_socket_is_short_however_deep_the_data_directory_lies(tmp_path: Path) -> None:
+    """A Unix socket's path may have 107 characters, and Ray adds 67 of its own."""
+    deep = tmp_path / ("a" * 60) / ("b" * 60)
+    deep.mkdir(parents=True)
+    env: dict[str, str] = {}
+    flags.apply(deep, env)
+    assert len(env["RAY_SERVE_HAPROXY_SOCKET_PATH"]) < 40
+
+
+def test_a_folder_for_haproxy_that_somebody_else_laid_is_refused(tmp_path: Path) -> None:
+    """Its name can be guessed, so what lies there is looked at first."""
+    env: dict[str, str] = {}
+    flags.apply(tmp_path, env)
+    folder = Path(env["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent
+    folder.chmod(0o777)
+    try:
+        with pytest.raises(PermissionError, match="not ours alone"):
+            flags.apply(tmp_path, {})
+    finally:
+        folder.chmod(0o700)
 
 
 def test_haproxy_is_started_without_splicing(tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ simulated or disabled (resolve). Nothing here calls anybody, and nothing happens
 """
 
 from config.loader import SHIPPED, Loaded, load_settings
-from config.platforms import BUILT, PlatformName
+from config.platforms import PlatformName
 from config.problems import ConfigErrors, Notice
 from config.resolve import ResolvedPlatform, credential_of, resolve_platforms, to_profile
 from config.settings import Profile, Settings
 
 __all__ = [
-    "BUILT",
     "SHIPPED",
     "ConfigErrors",
     "Loaded",

@@ -1,10 +1,9 @@
 """What `supportmax check` prints: every platform and why it can or cannot answer, and findings."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config.loader import Loaded, load_settings
-from config.platforms import BUILT
 from config.problems import ConfigErrors
 from config.resolve import ResolvedPlatform, resolve_platforms
 from config.settings import Profile
@@ -15,8 +14,6 @@ def run(
     paths: Sequence[Path] | None,
     env: Mapping[str, str],
     profile: Profile,
-    simulated: Collection[str] = BUILT,
-    adapters: Collection[str] = BUILT,
 ) -> tuple[int, list[str]]:
     """The exit code, 0 when the configuration can be used and 1 when it has errors, and lines.
 
@@ -25,7 +22,7 @@ def run(
     """
     try:
         loaded = load_settings(paths, env, profile)
-        resolved = resolve_platforms(loaded.settings, profile, simulated, adapters)
+        resolved = resolve_platforms(loaded.settings, profile)
     except ConfigErrors as errors:
         lines = [f"error: {error}" for error in errors.errors]
         return 1, [*lines, _counted(len(lines), "error")]

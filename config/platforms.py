@@ -11,9 +11,6 @@ from routing.money import Price
 
 PlatformName = Literal["openai", "anthropic", "azure_openai", "google_vertex", "copilot_studio"]
 
-BUILT: frozenset[PlatformName] = frozenset({"openai", "anthropic"})
-"""Platforms this version has an adapter and a simulator for."""
-
 
 def _decimal_text(value: object) -> object:
     # 0.1 the float is not 0.1 the price; its shortest text is what was written.
@@ -33,7 +30,9 @@ class PriceOverride(Section):
 
     def price(self) -> Price:
         """The override as the price that routing reckons with."""
-        return Price(self.input, self.output, self.cache_read, self.cache_write, "configuration")
+        return Price(
+            self.input, self.output, self.cache_read, self.cache_write, source="configuration"
+        )
 
 
 class Replicas(Section):
@@ -98,7 +97,11 @@ class AnthropicSettings(ModelSettings):
 
 
 class AzureOpenAISettings(ModelSettings):
-    """Azure OpenAI: `deployment` is your name for it, `base_model` what it is and costs."""
+    """Azure OpenAI: `deployment` is your name for it, `base_model` what it is and costs.
+
+    `auth: entra` takes a managed or workload identity in place of a key. `api: legacy` is
+    the older address with an `api_version`.
+    """
 
     api_key: Credential | None = Field(default=None, examples=["${AZURE_OPENAI_KEY}"])
     endpoint: WebAddress | None = Field(
@@ -106,6 +109,9 @@ class AzureOpenAISettings(ModelSettings):
     )
     deployment: Text | None = Field(default=None, examples=["support-luna"])
     base_model: Text | None = Field(default=None, examples=["gpt-6-luna"])
+    auth: Literal["key", "entra"] = Field(default="key", examples=["entra"])
+    api: Literal["v1", "legacy"] = Field(default="v1", examples=["legacy"])
+    api_version: Text | None = Field(default=None, examples=["2025-04-01-preview"])
 
 
 class GoogleVertexSettings(ModelSettings):
@@ -117,10 +123,22 @@ class GoogleVertexSettings(ModelSettings):
 
 
 class CopilotStudioSettings(PlatformSettings):
-    """A Copilot Studio agent over Direct Line; it chooses its own model and limits."""
+    """A Copilot Studio agent; it chooses its own model and limits.
+
+    Over Direct Line with a `secret` or a `token_endpoint`; Direct-to-Engine where
+    `environment_id` and `schema_name` are given, and `secret` is then the user's token.
+    `credits_per_message` is an estimate: the agent does not say what an answer cost.
+    """
 
     bot_id: Text | None = Field(default=None, examples=["${COPILOT_BOT_ID}"])
     secret: Credential | None = Field(default=None, examples=["${COPILOT_SECRET}"])
+    token_endpoint: WebAddress | None = Field(
+        default=None, examples=["https://example.com/directline/token"]
+    )
+    environment_id: Text | None = Field(default=None, examples=["${COPILOT_ENVIRONMENT_ID}"])
+    schema_name: Text | None = Field(default=None, examples=["cr123_support"])
+    # 2: a generative answer, by Microsoft's list of November 2026.
+    credits_per_message: Number = Field(default=2, ge=0, le=1000, examples=[2])
 
 
 class Platforms(Section):

@@ -1,7 +1,8 @@
 """Which platforms can answer: configured, simulated or disabled, and why."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import SecretStr
@@ -9,7 +10,6 @@ from pydantic import SecretStr
 from config.models import COPILOT_MODEL, ModelFacts, shipped_models
 from config.modernise import model_name
 from config.platforms import (
-    BUILT,
     AnthropicSettings,
     AzureOpenAISettings,
     CopilotStudioSettings,
@@ -26,6 +26,9 @@ from routing.money import Price
 from routing.platform_profile import PlatformProfile
 
 State = Literal["configured", "simulated", "disabled"]
+
+_USD_PER_CREDIT = Decimal("0.01")
+"""Microsoft's pay-as-you-go price of a Copilot Credit, November 2026."""
 
 _SIMULATED_REGIONS = frozenset({"us", "eu"})
 """A simulator's requests stay on this machine: it keeps the residency promises of a demo."""
@@ -53,28 +56,19 @@ class ResolvedPlatform:
     max_connections: int
     replicas: Replicas
     base_url: str | None
+    options: Mapping[str, str]
     price_override: Price | None
 
 
-def resolve_platforms(
-    settings: Settings,
-    profile: Profile,
-    simulated: Collection[str] = BUILT,
-    adapters: Collection[str] = BUILT,
-) -> tuple[ResolvedPlatform, ...]:
+def resolve_platforms(settings: Settings, profile: Profile) -> tuple[ResolvedPlatform, ...]:
     """Every platform of the configuration with its state.
-
-    `simulated` names the platforms that have a simulator, `adapters` those that have an
-    adapter; both are this version's own unless told otherwise.
 
     Raises:
         ConfigError: production was asked to use a simulator.
     """
     resolved: list[ResolvedPlatform] = []
     for name, platform in settings.platforms.present():
-        state, reason = _state(
-            settings, name, platform, profile, simulated=simulated, adapters=adapters
-        )
+        state, reason = _state(settings, name, platform, profile)
         resolved.append(_resolve(settings, name, platform, state, reason))
     return tuple(resolved)
 
@@ -139,18 +133,13 @@ def _resolve(
         max_connections=platform.max_connections,
         replicas=platform.replicas,
         base_url=None if state == "simulated" else _base_url(platform),
-        price_override=None if override is None else override.price(),
+        options=_options(platform, model, state),
+        price_override=_price(platform) if override is None else override.price(),
     )
 
 
 def _state(
-    settings: Settings,
-    name: PlatformName,
-    platform: PlatformSettings,
-    profile: Profile,
-    *,
-    simulated: Collection[str],
-    adapters: Collection[str],
+    settings: Settings, name: PlatformName, platform: PlatformSettings, profile: Profile
 ) -> tuple[State, str]:
     """The state and its reason."""
     if platform.simulated and profile == "production":
@@ -160,14 +149,8 @@ def _state(
         return "disabled", "enabled: false"
     reason = "simulated: true" if platform.simulated else _not_configured(settings, name, platform)
     if not reason:
-        if name in adapters:
-            return "configured", ""
-        return "disabled", f"this version has no adapter for {name}"
-    if profile == "production":
-        return "disabled", reason
-    if name in simulated:
-        return "simulated", reason
-    return "disabled", f"{reason}; this version has no simulator for {name}"
+        return "configured", ""
+    return ("disabled" if profile == "production" else "simulated"), reason
 
 
 def _not_configured(settings: Settings, name: PlatformName, platform: PlatformSettings) -> str:
@@ -186,10 +169,14 @@ def _needed(platform: PlatformSettings) -> tuple[str, ...]:
     match platform:
         case OpenAISettings() | AnthropicSettings():
             return ("api_key",)
+        case AzureOpenAISettings(auth="entra"):
+            return ("endpoint", "deployment")
         case AzureOpenAISettings():
             return ("api_key", "endpoint", "deployment")
         case GoogleVertexSettings():
             return ("project_id",)
+        case CopilotStudioSettings(token_endpoint=str()):
+            return ("bot_id",)
         case CopilotStudioSettings():
             return ("bot_id", "secret")
         case _:
@@ -204,3 +191,45 @@ def _base_url(platform: PlatformSettings) -> str | None:
             return address
         case _:
             return None
+
+
+def _options(platform: PlatformSettings, model: str, state: State) -> dict[str, str]:
+    """What this vendor alone needs to be told, without what is not set."""
+    if state == "simulated":
+        return _simulated_options(platform, model)
+    names: tuple[str, ...] = ()
+    match platform:
+        case AzureOpenAISettings():
+            names = ("deployment", "auth", "api", "api_version")
+        case GoogleVertexSettings():
+            names = ("project_id", "location")
+        case CopilotStudioSettings():
+            names = ("bot_id", "token_endpoint", "environment_id", "schema_name")
+        case _:
+            pass
+    return {name: value for name in names if (value := getattr(platform, name)) is not None}
+
+
+def _simulated_options(platform: PlatformSettings, model: str) -> dict[str, str]:
+    """What a simulator is told: it knows deployments by their models, and any project."""
+    match platform:
+        case AzureOpenAISettings():
+            return {"deployment": model}
+        case GoogleVertexSettings():
+            return {"project_id": "simulated", "location": "global"}
+        case _:
+            return {}
+
+
+def _price(platform: PlatformSettings) -> Price | None:
+    """The price that only the configuration knows; list prices are looked up elsewhere."""
+    if not isinstance(platform, CopilotStudioSettings):
+        return None
+    each = Decimal(str(platform.credits_per_message))
+    return Price(
+        input=Decimal(0),
+        output=Decimal(0),
+        per_call=each * _USD_PER_CREDIT,
+        is_estimate=True,
+        source=f"{each} Copilot Credits a message, estimated",
+    )

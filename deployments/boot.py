@@ -11,7 +11,13 @@ from typing import Literal
 
 Profile = Literal["development", "production"]
 
-SIMULATED: Mapping[str, str] = {"openai": "/openai/v1", "anthropic": "/anthropic"}
+SIMULATED: Mapping[str, str] = {
+    "openai": "/openai/v1",
+    "anthropic": "/anthropic",
+    "azure_openai": "/azure",
+    "google_vertex": "/vertex",
+    "copilot_studio": "/copilot",
+}
 """Platforms that have a simulator, and where it is below the simulators' address."""
 SIMULATOR_KEY = "simulated"
 """What simulators take for a credential: they answer on loopback and guard nothing."""

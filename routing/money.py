@@ -13,13 +13,16 @@ class Price:
     """What a model charges, USD per million tokens.
 
     `cache_read` and `cache_write` default to the input price where the vendor
-    names none. `source` says where the figures come from, for people who check.
+    names none. `per_call` is what every call costs besides; `is_estimate` marks prices of
+    vendors who do not say what a call cost. `source` says where the figures come from, for people who check.
     """
 
     input: Decimal
     output: Decimal
     cache_read: Decimal | None = None
     cache_write: Decimal | None = None
+    per_call: Decimal = Decimal(0)
+    is_estimate: bool = False
     source: str = ""
 
     def cost(self, usage: Usage) -> Decimal:
@@ -32,7 +35,7 @@ class Price:
             + usage.cached_tokens * read
             + usage.cache_write_tokens * write
             + usage.output_tokens * self.output
-        ) / _MILLION
+        ) / _MILLION + self.per_call
 
     def bound(self, input_tokens: int, output_tokens: int) -> Decimal:
         """The most a call can cost with at most so many tokens each way, USD.
@@ -41,4 +44,4 @@ class Price:
         not known before the call.
         """
         dearest = max(self.input, self.cache_read or self.input, self.cache_write or self.input)
-        return (input_tokens * dearest + output_tokens * self.output) / _MILLION
+        return (input_tokens * dearest + output_tokens * self.output) / _MILLION + self.per_call

@@ -7,6 +7,7 @@ sees to it that no process is left.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import httpx2
 
+from deployments import flags
 from tests.servers import Simulators
 
 REPOSITORY = Path(__file__).parent.parent
@@ -151,6 +153,7 @@ def running(
             wait_until_gone(product)
         finally:
             _end(product)
+            shutil.rmtree(flags._short_folder(home))
 
 
 def clean_environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:

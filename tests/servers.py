@@ -18,11 +18,21 @@ CONTROL_S = 10.0
 LOOK_S = 0.02
 REPOSITORY = Path(__file__).parent.parent
 # Of the platforms whose simulator is not called, or not reached, by the platform's own name.
-_SIMULATORS = {"azure_openai": "azure", "google_vertex": "vertex"}
-_ADDRESSES = {"azure_openai": "azure", "google_vertex": "vertex", "openai": "openai/v1"}
+_SIMULATORS = {"azure_openai": "azure", "copilot_studio": "copilot", "google_vertex": "vertex"}
+_ADDRESSES = {
+    "azure_openai": "azure",
+    "copilot_studio": "copilot",
+    "google_vertex": "vertex",
+    "openai": "openai/v1",
+}
 # What a platform must be told beside its address and its credential.
 OPTIONS: Mapping[str, Mapping[str, str]] = {
-    "google_vertex": {"project_id": "shop", "location": "us-central1"}
+    "copilot_studio": {"bot_id": "00000000-0000-4000-8000-00000c0b1107", "quiet_period_s": "0.05"},
+    "copilot_studio:direct_to_engine": {
+        "environment_id": "00000000-0000-0000-0000-0000000000ab",
+        "schema_name": "cr_support",
+    },
+    "google_vertex": {"project_id": "shop", "location": "us-central1"},
 }
 
 
@@ -31,6 +41,8 @@ class SimulatedRequest:
     """One request as the simulators saw it, and how it ended; the credential is not kept."""
 
     platform: str
+    method: str
+    path: str
     headers: dict[str, str]
     body: dict[str, object]
     completed: bool
@@ -49,8 +61,9 @@ class Simulators:
         return f"{self.base_url}/{_ADDRESSES.get(platform, platform)}"
 
     def connection(self, platform: str) -> Connection:
-        """What to open an adapter with."""
-        return Connection(self.key, self.address(platform), 4, OPTIONS.get(platform, {}))
+        """What to open an adapter with; `platform:wire` chooses another than its usual wire."""
+        address = self.address(platform.partition(":")[0])
+        return Connection(self.key, address, 4, OPTIONS.get(platform, {}))
 
     async def script(self, platform: str, *behaviours: Mapping[str, object]) -> None:
         """Queue what `platform` does with its next requests, one behaviour each."""
@@ -69,6 +82,8 @@ class Simulators:
         return [
             SimulatedRequest(
                 platform=str(entry["platform"]),
+                method=str(entry["method"]),
+                path=str(entry["path"]),
                 headers=cast("dict[str, str]", entry["headers"]),
                 body=cast("dict[str, object]", entry["body"]),
                 completed=bool(entry["completed"]),

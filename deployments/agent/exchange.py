@@ -40,6 +40,7 @@ class Answer:
     platform: str
     simulated: bool
     cost_usd: Decimal | None
+    cost_is_estimate: bool
     latency_ms: float
     attempts: Sequence[Tried]
     decision: Decision
@@ -67,7 +68,7 @@ class Answer:
                 "reasoning_tokens": usage.reasoning_tokens,
             },
             "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
-            "cost_estimated": False,
+            "cost_estimated": self.cost_is_estimate,
             "latency_ms": round(self.latency_ms, 1),
             "attempts": [
                 {"platform": a.platform, "outcome": a.outcome, "latency_ms": round(a.latency_ms, 1)}

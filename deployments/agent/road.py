@@ -6,6 +6,7 @@ OpenAI client's own messages.
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import random
 import uuid
@@ -81,6 +82,7 @@ class Arrival:
     executed: Executed
     simulated: bool
     cost_usd: Decimal | None
+    cost_is_estimate: bool
 
 
 class Road:
@@ -159,8 +161,13 @@ class Road:
         self._keep(departure)
         profile = self._profiles[executed.platform]
         usage = executed.reply.usage
-        cost_usd = None if profile.price is None else profile.price.cost(usage)
-        return Arrival(executed, profile.simulated, cost_usd)
+        price = profile.price
+        return Arrival(
+            executed,
+            profile.simulated,
+            cost_usd=None if price is None else price.cost(usage),
+            cost_is_estimate=price is not None and price.is_estimate,
+        )
 
     def _fallbacks(self, limits: Limits) -> tuple[str, ...]:
         if limits.fallback_platforms is not None:
@@ -181,6 +188,13 @@ class Road:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a decision was not kept", exc_info=error)
+
+
+def safety_id(tenant: str, user_id: str | None) -> str | None:
+    """What stands for the end user towards a vendor: a hash, so that it says nothing else."""
+    if user_id is None:
+        return None
+    return hashlib.blake2b(f"{tenant}\0{user_id}".encode(), digest_size=16).hexdigest()
 
 
 def _facts(request: ChatRequest, limits: Limits) -> TaskFacts:

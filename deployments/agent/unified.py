@@ -11,9 +11,10 @@ from actors.database.conversations import Conversations, NewTurn, TurnRow
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.agent import prompt
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Decided, Delta, Done, Grounded
-from deployments.agent.road import Arrival, Departure, Road
+from deployments.agent.road import Arrival, Departure, Limits, Road
 from deployments.mcp_gateway.context import Context, ContextGateway
 from deployments.security.principal import Principal
+from routing.capability import Capability
 from routing.clock import Clock
 from routing.decision import Decision
 from routing.errors import AccessError
@@ -87,7 +88,7 @@ class UnifiedAgent:
             max_tokens=ask.max_tokens or self._max_tokens,
             safety_id=_safety_id(principal.tenant, ask.user_id),
         )
-        departure = self._road.depart(principal.tenant, request, ask.limits, began)
+        departure = self._road.depart(principal.tenant, request, _grounding(ask.limits), began)
         return _Prepared(ask.conversation_id or f"conv_{uuid.uuid4().hex}", context, departure)
 
     async def _history(self, principal: Principal, ask: Ask) -> Sequence[TurnRow]:
@@ -127,10 +128,20 @@ class UnifiedAgent:
             platform=arrival.executed.platform,
             simulated=arrival.simulated,
             cost_usd=arrival.cost_usd,
+            cost_is_estimate=arrival.cost_is_estimate,
             latency_ms=(self._clock.monotonic() - journey.began) * 1000,
             attempts=arrival.executed.tried,
             decision=ready.departure.decision,
         )
+
+
+def _grounding(limits: Limits) -> Limits:
+    """Where the road chooses, only platforms that are told the rules and read the passages."""
+    if limits.platform is not None:
+        return limits
+    wanted = limits.requirements
+    needs = wanted.capabilities | {Capability.SYSTEM_PROMPT}
+    return replace(limits, requirements=replace(wanted, capabilities=needs))
 
 
 def _safety_id(tenant: str, user_id: str | None) -> str | None:

@@ -10,15 +10,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from deployments.ingress import openapi, problem, routes, schema
+from deployments.ingress import (
+    anthropic_schema,
+    openai_chat_schema,
+    openai_models_schema,
+    openai_responses_schema,
+    openapi,
+    problem,
+    routes,
+    schema,
+)
+from deployments.ingress.anthropic_errors import ANTHROPIC_ERRORS
 from deployments.ingress.chat import Chat
+from deployments.ingress.compatible import REQUEST_HEADERS, Compatible
 from deployments.ingress.evidence import Evidence
 from deployments.ingress.limits import BodyLimit
+from deployments.ingress.openai_errors import OPENAI_ERRORS
 from deployments.ingress.platforms import Platforms
 from deployments.ingress.routes import PUBLIC, Authenticate, Call, Operation
 
 
-def operations(chat: Chat, platforms: Platforms, evidence: Evidence) -> list[Operation]:
+def operations(
+    chat: Chat, platforms: Platforms, evidence: Evidence, compatible: Compatible
+) -> list[Operation]:
     """The route table."""
     answer, body = schema.AnswerBody, schema.ChatBody
     return [
@@ -33,6 +47,18 @@ def operations(chat: Chat, platforms: Platforms, evidence: Evidence) -> list[Ope
         Operation(
             "POST", "/v3/anthropic/chat", "Answer over Anthropic Claude",
             "chat:create", "chat", "action", chat.anthropic, answer, schema.FixedChatBody, streams=True,
+        ),
+        Operation(
+            "POST", "/v3/azure/chat", "Answer over Azure OpenAI",
+            "chat:create", "chat", "action", chat.azure, answer, schema.FixedChatBody, streams=True,
+        ),
+        Operation(
+            "POST", "/v3/google/vertex", "Answer over Google Vertex AI",
+            "chat:create", "chat", "action", chat.vertex, answer, schema.FixedChatBody, streams=True,
+        ),
+        Operation(
+            "POST", "/v3/microsoft/copilot", "Answer over Microsoft Copilot Studio",
+            "chat:create", "chat", "action", chat.copilot, answer, schema.FixedChatBody, streams=True,
         ),
         Operation(
             "POST", "/v3/platforms/route", "Answer over a named platform, or only decide",
@@ -53,6 +79,36 @@ def operations(chat: Chat, platforms: Platforms, evidence: Evidence) -> list[Ope
         Operation(
             "GET", "/readyz", "Platforms and stores can be used",
             PUBLIC, "health", "none", platforms.readyz, schema.Health,
+        ),
+        *_vendors(compatible),
+    ]  # fmt: skip
+
+
+def _vendors(compatible: Compatible) -> list[Operation]:
+    """The routes that the vendors' own clients call."""
+    return [
+        Operation(
+            "POST", "/v1/chat/completions", "OpenAI's chat completions, over any platform",
+            "chat:create", "chat", "action", compatible.chat_completions,
+            openai_chat_schema.ChatCompletionAnswer, openai_chat_schema.ChatCompletionsBody,
+            streams=True, errors=OPENAI_ERRORS, headers=REQUEST_HEADERS,
+        ),
+        Operation(
+            "POST", "/v1/responses", "OpenAI's responses, over any platform",
+            "chat:create", "chat", "action", compatible.responses,
+            openai_responses_schema.ResponsesAnswer, openai_responses_schema.ResponsesBody,
+            streams=True, errors=OPENAI_ERRORS, headers=REQUEST_HEADERS,
+        ),
+        Operation(
+            "POST", "/v1/messages", "Anthropic's messages, over any platform",
+            "chat:create", "chat", "action", compatible.messages,
+            anthropic_schema.MessagesAnswer, anthropic_schema.MessagesBody,
+            streams=True, errors=ANTHROPIC_ERRORS, headers=REQUEST_HEADERS,
+        ),
+        Operation(
+            "GET", "/v1/models", "What `model` may be on the vendors' routes",
+            "platforms:read", "read", "access", compatible.models,
+            openai_models_schema.ModelsAnswer, errors=OPENAI_ERRORS,
         ),
     ]  # fmt: skip
 

@@ -47,6 +47,18 @@ class Chat:
         """POST /v3/anthropic/chat."""
         return await self._fixed(call, "anthropic")
 
+    async def azure(self, call: Call) -> Response:
+        """POST /v3/azure/chat."""
+        return await self._fixed(call, "azure_openai")
+
+    async def vertex(self, call: Call) -> Response:
+        """POST /v3/google/vertex."""
+        return await self._fixed(call, "google_vertex")
+
+    async def copilot(self, call: Call) -> Response:
+        """POST /v3/microsoft/copilot."""
+        return await self._fixed(call, "copilot_studio")
+
     async def route(self, call: Call) -> Response:
         """POST /v3/platforms/route: an explicit platform, or its decision alone."""
         body: RouteBody = call.body

@@ -1,23 +1,27 @@
 """OpenAPI 3.1, written from the route table."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from deployments.ingress.routes import PUBLIC, Operation
-from deployments.ingress.schema import Problem
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _Schemas = Mapping[Any, dict[str, Any]]
-_PROBLEM: tuple[type[BaseModel], JsonSchemaMode] = (Problem, "serialization")
+_IDEMPOTENCY: Mapping[str, str] = {
+    "Idempotency-Key": "A repeat with the same key and body gets the first answer."
+}
 
 
 def document(operations: Sequence[Operation], version: str) -> dict[str, object]:
     """The whole document as JSON-able data."""
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [_PROBLEM]
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
     for op in operations:
+        wanted.append((op.errors.body, "serialization"))
         if op.body is not None:
             wanted.append((op.body, "validation"))
         if op.answer is not None:
@@ -56,7 +60,9 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
     for status, meaning in sorted(_failures(op).items()):
         responses[status] = {
             "description": meaning,
-            "content": {"application/problem+json": {"schema": schemas[_PROBLEM]}},
+            "content": {
+                op.errors.media_type: {"schema": schemas[(op.errors.body, "serialization")]}
+            },
         }
     described: dict[str, object] = {
         "summary": op.summary,
@@ -74,23 +80,28 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
             "required": True,
             "content": {"application/json": {"schema": schema}},
         }
-    names = re.findall(r"{(\w+)}", op.path)
-    if names:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
-    if op.rate == "chat":
-        described["parameters"] = [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "A repeat with the same key and body gets the first answer.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-            }
-        ]
+    parameters = [*_parameters(op)]
+    if parameters:
+        described["parameters"] = parameters
     return described
+
+
+def _parameters(op: Operation) -> Iterator[dict[str, object]]:
+    """What a route takes beside its body."""
+    for name in re.findall(r"{(\w+)}", op.path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    for name, meaning in _headers(op).items():
+        yield {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": meaning,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        }
+
+
+def _headers(op: Operation) -> Mapping[str, str]:
+    return op.headers or (_IDEMPOTENCY if op.rate == "chat" else {})
 
 
 def _failures(op: Operation) -> dict[str, str]:
@@ -101,14 +112,16 @@ def _failures(op: Operation) -> dict[str, str]:
     if op.body is not None:
         failures |= {
             "400": "Not JSON", "413": "Too large", "415": "Not JSON by its type",
-            "422": "Cannot be met as it is; every violated limit is named",
         }  # fmt: skip
+        failures[op.errors.unmet] = "Cannot be met as it is; every violated limit is named"
     if op.rate == "chat":
         failures |= {
-            "404": "Not this tenant's conversation", "409": "The same request is under way",
+            "404": "Not this tenant's conversation, or no such model",
             "429": "Too much at once", "502": "The platform says our request was wrong",
             "503": "No platform can answer now", "504": "Too late",
         }  # fmt: skip
+    if "Idempotency-Key" in _headers(op):
+        failures |= {"409": "The same request is under way"}
     if "{" in op.path:
         failures |= {"404": "Not this tenant's, or unknown"}
     if op.rate == "health":

@@ -4,8 +4,8 @@ Validation, dispatch and the OpenAPI document come from the same rows, so none c
 differ from another. A row that leaves a question open stops the start-up.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.ingress import problem
+from deployments.ingress.schema import Problem
 from deployments.security.principal import Principal
 from routing.errors import RequestError
 
@@ -38,8 +39,30 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How a route says what went wrong, whoever noticed it: authentication, parsing or handler.
+
+    `body` and `media_type` describe what `response` makes; `unmet` is the status of a
+    request that was understood and cannot be met as it is.
+    """
+
+    response: Callable[[Exception], Response]
+    body: type[BaseModel]
+    media_type: str
+    unmet: Literal["400", "422"]
+
+
+PROBLEM = ErrorShape(problem.response, Problem, "application/problem+json", unmet="422")
+"""Problem documents: the shape of all routes that are not another vendor's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """One row. `body` and `answer` are the models of what comes and what goes."""
+    """One row. `body` and `answer` are the models of what comes and what goes.
+
+    `headers` are the ones it takes, with their descriptions; a chat route that names none
+    takes an Idempotency-Key.
+    """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
@@ -51,6 +74,8 @@ class Operation:
     answer: type[BaseModel] | None
     body: type[BaseModel] | None = None
     streams: bool = False
+    errors: ErrorShape = PROBLEM
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 ANONYMOUS = Principal(tenant="", subject="anonymous")
@@ -96,7 +121,7 @@ def _endpoint(
             body = await _parse(op.body, request) if op.body is not None else None
             return await op.handler(Call(principal, body, request))
         except Exception as error:  # noqa: BLE001
-            return problem.response(error)
+            return op.errors.response(error)
 
     return endpoint
 

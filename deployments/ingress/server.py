@@ -29,6 +29,7 @@ from deployments.demo import ARTICLES, TENANT
 from deployments.ingress import api
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.chat import Chat
+from deployments.ingress.compatible import Compatible
 from deployments.ingress.evidence import Evidence
 from deployments.ingress.platforms import Listed, Platforms
 from deployments.mcp_gateway.context import ContextGateway
@@ -91,6 +92,7 @@ class Ingress:
             Chat(agent, Idempotency(self._database), clock),
             Platforms(listed, self._coordinator, self._database, clock),
             Evidence(decisions),
+            Compatible(road, profiles, settings.routing.max_tokens, clock),
         )
         self._roles = load_roles()
         self._authentication = Authentication(

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -201,7 +202,9 @@ class Multiplexer:
             self._spawn(self._cancel([pending.item.id]))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work)
+        # In a context of its own: a batch is nobody's in particular, and Serve cancels the
+        # calls made in the context of a request whose caller has gone.
+        task = asyncio.get_running_loop().create_task(work, context=Context())
         self._background.add(task)
         task.add_done_callback(self._reap)
         return task

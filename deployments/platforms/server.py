@@ -31,16 +31,16 @@ class PlatformReplica:
         if resolved.state == "simulated":
             if boot.simulators is None:
                 raise RuntimeError(f"{name} is to be simulated, and no simulator runs")
-            address = boot.simulators + SIMULATED[name]
-            connection = Connection(SIMULATOR_KEY, address, resolved.max_connections)
+            address: str | None = boot.simulators + SIMULATED[name]
+            credential = SIMULATOR_KEY
         else:
+            # None where the vendor takes an identity in place of a key: its adapter asks for it.
             secret = credential_of(settings, resolved.name)
-            if secret is None:
-                raise RuntimeError(f"{name} has no credential")
-            connection = Connection(
-                secret.get_secret_value(), resolved.base_url, resolved.max_connections
-            )
-        self._platform = open_platform(name, connection)
+            credential = "" if secret is None else secret.get_secret_value()
+            address = resolved.base_url
+        self._platform = open_platform(
+            name, Connection(credential, address, resolved.max_connections, resolved.options)
+        )
         self._runner = BatchRunner(
             name,
             self._platform,

@@ -98,6 +98,13 @@ class Exchange:
         }
         return self._reply([encode_event(event) for event in events], 200, named, behaviour, pace)
 
+    def reply_lines(
+        self, values: Sequence[object], *, behaviour: Behaviour | None, pace: Pace
+    ) -> Response:
+        """Answer with a stream of JSON values, one a line."""
+        frames = [Frame(orjson.dumps(value) + b"\n", is_chunk=True) for value in values]
+        return self._reply(frames, 200, {"content-type": "application/json"}, behaviour, pace)
+
     def _reply(
         self,
         frames: Sequence[Frame],

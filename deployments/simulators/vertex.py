@@ -1,4 +1,4 @@
-"""The Vertex AI simulator: Gemini's generateContent under `/vertex/v1`, and under `/vertex/v1beta1`."""
+"""The Vertex AI simulator, under `/vertex/v1` and `/vertex/v1beta1`: Gemini, and one deployed agent."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NoReturn
@@ -13,6 +13,7 @@ from deployments.simulators.exchange import Exchange, Stage, mint, retry_headers
 from deployments.simulators.faults import ErrorEvent, Status
 from deployments.simulators.prompt_cache import SHORTEST_PREFIX
 from deployments.simulators.reply import compose
+from deployments.simulators.vertex_engine import answer_call, describe_engine
 from deployments.simulators.vertex_errors import VertexWireError, scripted_error, stream_error
 from deployments.simulators.vertex_models import MODELS, describe_model
 from deployments.simulators.vertex_request import GenerateRequest, parse_request
@@ -54,6 +55,8 @@ def vertex_app(stage: Stage) -> Starlette:
             Route(
                 f"{place}/publishers/google/models/{{call}}", endpoint(_generate), methods=["POST"]
             ),
+            Route(f"{place}/reasoningEngines/{{call}}", endpoint(_call_engine), methods=["POST"]),
+            Route(f"{place}/reasoningEngines/{{engine}}", endpoint(_show_engine), methods=["GET"]),
             Route("/{version}/publishers/google/models", endpoint(_list_models), methods=["GET"]),
             Route(
                 "/{version}/publishers/google/models/{model}",
@@ -101,6 +104,18 @@ def _generate(exchange: Exchange) -> Response:
     return exchange.reply_json(
         answer.whole(), headers=_HEADERS, behaviour=behaviour, pace=stage.pace
     )
+
+
+def _call_engine(exchange: Exchange) -> Response:
+    _, _, method = str(exchange.request.path_params["call"]).partition(":")
+    if method not in ("query", "streamQuery"):
+        _no_such_url(exchange)
+    return answer_call(exchange, _body(exchange), streams=method == "streamQuery")
+
+
+def _show_engine(exchange: Exchange) -> Response:
+    _, _, name = exchange.request.url.path.partition("/projects/")
+    return exchange.reply_json(describe_engine(f"projects/{name}"), headers=_HEADERS)
 
 
 def _prompt_tokens(stage: Stage, model: str, request: GenerateRequest) -> dict[str, int]:

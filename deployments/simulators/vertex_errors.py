@@ -36,7 +36,7 @@ _DEFAULTS = {
     503: _Default("UNAVAILABLE", "The service is currently unavailable."),
     504: _Default("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
 }
-_CLIENT_ERROR = _Default("FAILED_PRECONDITION", "Precondition check failed.")
+_CLIENT_ERROR = _DEFAULTS[400]
 _SERVER_ERROR = _Default("UNAVAILABLE", "The service is currently unavailable.")
 _CODES = {default.status: code for code, default in reversed(_DEFAULTS.items())}
 

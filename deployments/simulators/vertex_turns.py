@@ -20,13 +20,13 @@ from deployments.simulators.vertex_request import (
 )
 
 # What Google takes in place of the signature of a call which its model did not make.
-_UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
+_UNSIGNED = b"skip_thought_signature_validator"
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def sign_call(name: str, arguments: JsonObject) -> str:
     """Return the signature of a call: it must come back with this call and no other."""
-    said = orjson.dumps([name, arguments], option=orjson.OPT_SORT_KEYS)
-    return base64.b64encode(hashlib.sha256(said).digest()).decode()
+    return base64.b64encode(_signature(name, arguments)).decode()
 
 
 def check_turns(contents: Sequence[Content]) -> None:
@@ -89,6 +89,11 @@ def count_tokens(contents: Sequence[Content]) -> int:
     return sum(estimate_tokens(text) for text in (*said, *calls, *results))
 
 
+def _signature(name: str, arguments: JsonObject) -> bytes:
+    said = orjson.dumps([name, arguments], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(said).digest()
+
+
 def _bad(message: str) -> VertexWireError:
     return VertexWireError(400, f"Unable to submit request because {message}")
 
@@ -131,7 +136,9 @@ def _check_signature(index: int, content: Content) -> None:
             f"Function call `{call.name}` in the {index + 1}. content block is missing a "
             "`thought_signature`.",
         )
-    if first.thought_signature not in (_UNSIGNED, sign_call(call.name, call.args)):
+    # In either alphabet of base64: the SDK sends the other than it has received.
+    signature = base64.b64decode(first.thought_signature.translate(_STANDARD) + "==")
+    if signature not in (_UNSIGNED, _signature(call.name, call.args)):
         raise VertexWireError(400, "Thought signature is not valid.")
 
 

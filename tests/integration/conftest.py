@@ -1,6 +1,6 @@
 """One product for the whole session, asked over HTTP as any caller would."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -49,9 +49,6 @@ async def simulators(product: Product) -> AsyncIterator[Simulators]:
     await product.simulators.clear()
 
 
-Connect = Callable[[], httpx2.AsyncClient]
-
-
 @pytest.fixture
 async def http(product: Product, contract: Contract) -> AsyncIterator[httpx2.AsyncClient]:
     """The administrator's client; every JSON answer is held against the published OpenAPI."""
@@ -82,13 +79,18 @@ async def heal(product: Product, http: httpx2.AsyncClient) -> None:
     """Answer well until no breaker is open and nobody is cooling: a success closes a breaker."""
     await product.simulators.clear()
     with anyio.fail_after(HEAL_S):
-        for platform in ("openai", "anthropic"):
-            good = 0
-            while good < 3 or not await _is_well(http, platform):
-                answer = await http.post(f"/v3/{platform}/chat", json={"message": MESSAGE})
-                good += answer.status_code == 200
-                await anyio.sleep(0.1)
+        async with anyio.create_task_group() as group:
+            for platform in ("openai", "anthropic"):
+                group.start_soon(_answer_well, http, platform)
     await product.simulators.clear()
+
+
+async def _answer_well(http: httpx2.AsyncClient, platform: str) -> None:
+    good = 0
+    while good < 2 or not await _is_well(http, platform):
+        answer = await http.post(f"/v3/{platform}/chat", json={"message": MESSAGE})
+        good += answer.status_code == 200
+        await anyio.sleep(0.05)
 
 
 async def _is_well(http: httpx2.AsyncClient, platform: str) -> bool:

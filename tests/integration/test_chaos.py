@@ -1,12 +1,12 @@
 """What callers see when things break: a whole answer, somebody else's, or an explicit error."""
 
 import asyncio
+import contextlib
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +180,7 @@ async def test_a_platforms_replica_killed_under_a_hundred_streams_leaves_no_half
     await heal(product, healthy)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def load(http: httpx2.AsyncClient, workers: int = 8) -> AsyncIterator[list[dict[str, Any]]]:
     """Questions without a pause; in the end the answers, every one of which was a good one."""
     answers: list[dict[str, Any]] = []
@@ -201,14 +201,18 @@ async def load(http: httpx2.AsyncClient, workers: int = 8) -> AsyncIterator[list
 
 def spent_today(product: Product) -> float:
     """What the ledger says, read from its file: the truth of the money."""
-    with closing(sqlite3.connect(f"file:{product.home}/supportmax.sqlite?mode=ro", uri=True)) as db:
+    with contextlib.closing(
+        sqlite3.connect(f"file:{product.home}/supportmax.sqlite?mode=ro", uri=True)
+    ) as db:
         [total] = db.execute("SELECT sum(cost_pico_usd) FROM ledger").fetchone()
         return float(total or 0) / 1e12
 
 
 def unbooked(product: Product, answers: Sequence[dict[str, Any]]) -> set[str]:
     """The answers that are not in the ledger exactly once."""
-    with closing(sqlite3.connect(f"file:{product.home}/supportmax.sqlite?mode=ro", uri=True)) as db:
+    with contextlib.closing(
+        sqlite3.connect(f"file:{product.home}/supportmax.sqlite?mode=ro", uri=True)
+    ) as db:
         booked = [row[0] for row in db.execute("SELECT answer_id FROM ledger WHERE error IS NULL")]
     return {a["id"] for a in answers if booked.count(a["id"]) != 1}
 
@@ -280,16 +284,18 @@ async def test_the_ingress_killed_is_replaced_and_asked_again(
         assert "done" not in one.names or one.text == text
     assert any(one.done is None for one in heard)
     async with asyncio.timeout(BACK_S), product.http() as own:
-        while True:
-            try:
-                answer = await own.post("/v3/chat", json={"message": MESSAGE})
-                if answer.status_code == 200:
-                    break
-            except httpx2.HTTPError:
-                pass
-            await asyncio.sleep(0.1)
-    assert answer.json()["text"] == text
+        assert await first_answer(own) == text
     assert is_another(old, product.replicas("ingress"))
+
+
+async def first_answer(http: httpx2.AsyncClient) -> str:
+    """The text of the first answer there is."""
+    while True:
+        with contextlib.suppress(httpx2.HTTPError):
+            answer = await http.post("/v3/chat", json={"message": MESSAGE})
+            if answer.status_code == 200:
+                return str(answer.json()["text"])
+        await asyncio.sleep(0.1)
 
 
 async def test_a_redeploy_finishes_what_is_in_flight(
@@ -299,8 +305,8 @@ async def test_a_redeploy_finishes_what_is_in_flight(
     text = await whole_text(healthy)
     await simulators.script(
         "openai",
-        {"kind": "stall", "after_chunks": 2, "stall_s": 22, "times": 10},
-        {"kind": "slow", "delay_ms": 22_000, "times": 5},
+        {"kind": "stall", "after_chunks": 2, "stall_s": 25, "times": 10},
+        {"kind": "slow", "delay_ms": 25_000, "times": 5},
     )
     old = [*product.replicas("ingress"), *product.replicas("platform-")]
     assert len(old) >= 3
@@ -315,11 +321,16 @@ async def test_a_redeploy_finishes_what_is_in_flight(
     async with asyncio.timeout(30):
         while len(await simulators.requests(settled_within_s=0)) < 16:  # noqa: ASYNC110  another process
             await asyncio.sleep(0.1)
-    await asyncio.to_thread(redeploy, product)
+    deploying = asyncio.create_task(asyncio.to_thread(redeploy, product))
+    async with asyncio.timeout(BACK_S):
+        while not {"ingress", "platform-openai"} <= await draining(product):
+            assert not deploying.done() or deploying.result() is None
+            await asyncio.sleep(0.1)
+    assert not any(task.done() for task in (*streams, *whole)), "nothing was in flight any more"
     fresh = await healthy.post("/v3/anthropic/chat", json={"message": MESSAGE})
     assert fresh.status_code == 200
-    async with asyncio.timeout(60):
-        await asyncio.gather(*streams, *whole)
+    async with asyncio.timeout(BACK_S):
+        await asyncio.gather(*streams, *whole, deploying)
     for one in heard:
         one.assert_honest()
         assert one.done is not None, one.error
@@ -329,6 +340,21 @@ async def test_a_redeploy_finishes_what_is_in_flight(
         assert (answer.status_code, answer.json()["text"]) == (200, text)
     await until(lambda: not any(process.is_alive for process in old))
     assert product.replicas("ingress")
+
+
+async def draining(product: Product) -> set[str]:
+    """The deployments of which a replica has been told to stop and has not stopped yet."""
+    token = (product.home / "ray.token").read_text().strip()
+    async with httpx2.AsyncClient(base_url=product.dashboard, verify=False, timeout=30) as ray:
+        answer = await ray.get(
+            "/api/serve/applications/", headers={"authorization": f"Bearer {token}"}
+        )
+    deployments = answer.json()["applications"]["supportmax"]["deployments"]
+    return {
+        name
+        for name, deployment in deployments.items()
+        if any(replica["state"] == "STOPPING" for replica in deployment["replicas"])
+    }
 
 
 def redeploy(product: Product) -> None:

@@ -219,7 +219,7 @@ async def test_a_named_fallback_takes_over_where_the_first_fails(
 ) -> None:
     """The customer reads one answer; `attempts` tells the story."""
     await simulators.script(platform, {"kind": "status", "status": 500})
-    body = {"platform": platform, "fallback_platforms": [OTHER[platform]]}
+    body: dict[str, Any] = {"platform": platform, "fallback_platforms": [OTHER[platform]]}
     answer = (await listen(healthy, body)).done if stream else await chat(healthy, **body)
     assert answer["platform"] == OTHER[platform]
     assert [(a["platform"], a["outcome"]) for a in answer["attempts"]] == [
@@ -289,6 +289,27 @@ async def test_a_caller_who_hangs_up_ends_the_platforms_call(
     await asyncio.gather(asking, return_exceptions=True)
     [request] = await simulators.requests(settled_within_s=9.0)
     assert request.cancelled
+
+
+async def test_callers_who_hang_up_in_company_take_nobody_elses_answer_along(
+    healthy: httpx2.AsyncClient, simulators: Simulators
+) -> None:
+    """Requests that share a call to the replica are cancelled one by one."""
+    await simulators.script("openai", {"kind": "slow", "delay_ms": 4_000, "times": 12})
+    body = {"message": MESSAGE, "platform": "openai"}
+    asking = [asyncio.create_task(healthy.post("/v3/chat", json=body)) for _ in range(12)]
+    async with asyncio.timeout(10):
+        while len(await simulators.requests(settled_within_s=0)) < 12:  # noqa: ASYNC110  another process
+            await asyncio.sleep(0.05)
+    for leaving in asking[::2]:
+        leaving.cancel()
+    answers = await asyncio.gather(*asking[1::2])
+    assert [answer.status_code for answer in answers] == [200] * 6
+    requests = await simulators.requests(settled_within_s=9.0)
+    assert sorted((r.completed, r.cancelled) for r in requests) == [
+        *[(False, True)] * 6,
+        *[(True, False)] * 6,
+    ]
 
 
 async def test_impossible_requirements_name_every_violated_limit(

@@ -1,6 +1,7 @@
 """A codec keeps what its vendor can express, both ways and in any number of pieces."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import orjson
@@ -11,6 +12,8 @@ from deployments.platforms.anthropic import codec as anthropic
 from deployments.platforms.anthropic.stream import StreamDecoder as AnthropicDecoder
 from deployments.platforms.openai import codec as openai
 from deployments.platforms.sse import SseReader
+from deployments.platforms.vertex import codec as vertex
+from deployments.platforms.vertex.stream import StreamDecoder as VertexDecoder
 from deployments.platforms.wire import StreamDecoder
 from routing.exchange import ChatReply, ChatRequest, FinishReason, ReplyDone, TextDelta, Usage
 from routing.message import Message, ToolCall, ToolResult
@@ -114,6 +117,33 @@ def said_in_anthropic(reply: ChatReply) -> Wire:
     }
 
 
+def said_in_vertex(reply: ChatReply) -> Wire:
+    usage = reply.usage
+    thought = min(usage.reasoning_tokens, usage.output_tokens)
+    parts: list[Wire] = [{"text": reply.text}] if reply.text else []
+    parts += [
+        {"functionCall": {"id": call.id, "name": call.name, "args": call.arguments}}
+        for call in reply.tool_calls
+    ]
+    return {
+        "modelVersion": reply.model,
+        "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}],
+        "usageMetadata": {
+            "promptTokenCount": usage.input_tokens,
+            "cachedContentTokenCount": usage.cached_tokens,
+            "candidatesTokenCount": usage.output_tokens - thought,
+            "thoughtsTokenCount": thought,
+        },
+    }
+
+
+def as_google_counts(reply: ChatReply) -> ChatReply:
+    """Google does not tell what was written to a cache, and thoughts are part of the output."""
+    usage = reply.usage
+    thought = min(usage.reasoning_tokens, usage.output_tokens)
+    return replace(reply, usage=replace(usage, cache_write_tokens=0, reasoning_tokens=thought))
+
+
 def neutral(reply: ChatReply) -> tuple[object, ...]:
     """A reply without what only its platform can read."""
     return (reply.text, reply.finish_reason, reply.usage, reply.model, reply.tool_calls)
@@ -121,7 +151,7 @@ def neutral(reply: ChatReply) -> tuple[object, ...]:
 
 def read_stream(events: Sequence[Wire], decoder: StreamDecoder) -> tuple[str, ChatReply]:
     written = b"".join(
-        b"event: %s\ndata: %s\n\n" % (str(event["type"]).encode(), orjson.dumps(event))
+        b"event: %s\ndata: %s\n\n" % (str(event.get("type", "")).encode(), orjson.dumps(event))
         for event in events
     )
     *heard, done = [c for event in SseReader().feed(written) for c in decoder.feed(event)]
@@ -177,6 +207,56 @@ def test_anthropic_a_stream_amounts_to_the_reply(reply: ChatReply, data: st.Data
     ]
     heard, decoded = read_stream(events, AnthropicDecoder())
     assert (heard, neutral(decoded)) == (reply.text, neutral(reply))
+
+
+@given(reply=replies())
+def test_vertex_a_reply_comes_back_as_it_was_said(reply: ChatReply) -> None:
+    """Text, calls and usage survive the wire."""
+    raw = orjson.dumps(said_in_vertex(reply))
+    assert neutral(vertex.decode_reply(raw)) == neutral(as_google_counts(reply))
+
+
+@given(reply=replies(), data=st.data())
+def test_vertex_a_stream_amounts_to_the_reply(reply: ChatReply, data: st.DataObject) -> None:
+    """However the text was cut, what was heard is what is kept."""
+    said = said_in_vertex(reply)
+    texts = data.draw(st.composite(pieces)(reply.text))
+    parts = [{"text": text} for text in texts] + [
+        part for part in said["candidates"][0]["content"]["parts"] if "functionCall" in part
+    ]
+    events: list[Wire] = [{"candidates": [{"content": {"parts": [part]}}]} for part in parts]
+    events.append({**said, "candidates": [{"finishReason": "STOP"}]})
+    heard, decoded = read_stream(events, VertexDecoder())
+    assert (heard, neutral(decoded)) == (reply.text, neutral(as_google_counts(reply)))
+    assert decoded == vertex.decode_reply(orjson.dumps(said))
+
+
+@given(turns=conversations())
+def test_vertex_a_conversation_can_be_read_back(turns: tuple[Message, ...]) -> None:
+    """Every text, call and result is there; results come first, under their calls' names."""
+    body: Wire = vertex.encode_request(ChatRequest("gemini-3.8-flash", turns))
+    expected: list[tuple[object, ...]] = []
+    names: dict[str, str] = {}
+    for turn in turns:
+        for result in turn.tool_results:
+            said = {"error" if result.is_error else "output": result.content}
+            expected.append(("result", result.call_id, names[result.call_id], said))
+        expected.append((turn.role, turn.text))
+        expected += [("call", call.id, call.name, call.arguments) for call in turn.tool_calls]
+        names = {call.id: call.name for call in turn.tool_calls}
+    parts = [(turn["role"], part) for turn in body["contents"] for part in turn["parts"]]
+    assert [read_part(role, part) for role, part in parts] == expected
+
+
+def read_part(role: str, part: Wire) -> tuple[object, ...]:
+    match part:
+        case {"text": text}:
+            return ("assistant" if role == "model" else role, text)
+        case {"functionCall": call}:
+            return ("call", call["id"], call["name"], call["args"])
+        case _:
+            result = part["functionResponse"]
+            return ("result", result["id"], result["name"], result["response"])
 
 
 @given(turns=conversations())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ from tests.unit.virtual_time import VirtualTimeLoop
 
 # Zero often, so that things happen in one tick of the loop; then around the tick, the pace, a deadline.
 PAUSES = st.sampled_from([0.0, 0.0, 0.0, 0.001, 0.002, 0.005, 0.02, 1.0, 3.0])
-END = ("reply", "fails", "bug", "truncated", "hangs")
+End = Literal["reply", "fails", "bug", "truncated", "hangs"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Caller:
     after_s: float
     stream: bool
     pauses: tuple[float, ...]
-    end: str
+    end: End
     deadline_s: float
     leaves_after_s: float | None
 
@@ -62,7 +63,7 @@ CALLERS = st.builds(
     after_s=PAUSES,
     stream=st.booleans(),
     pauses=st.lists(PAUSES, max_size=4).map(tuple),
-    end=st.sampled_from(END),
+    end=st.sampled_from(get_args(End)),
     deadline_s=st.sampled_from([2.0, 10.0]),
     leaves_after_s=st.none() | PAUSES,
 )
@@ -102,6 +103,8 @@ class Scripted(Platform):
                         raise PlatformError("p", ErrorKind.OVERLOADED, f"{number}")
                     case "bug":
                         raise KeyError(number)
+                    case "truncated":
+                        pass
                     case "hangs":
                         await asyncio.sleep(1000.0)
         except TimeoutError:

@@ -6,7 +6,6 @@ Imported only where there is no key: azure-identity costs 36 MB and 0.8 s of CPU
 import asyncio
 import math
 import os
-import re
 from collections.abc import Awaitable, Callable
 
 from azure.core.exceptions import AzureError
@@ -22,12 +21,6 @@ from routing.errors import ErrorKind, PlatformError
 # The calls that were under way with a refused token all come back with the same 401, and
 # identity endpoints throttle: one new token a minute mends what a new token can mend.
 RENEW_S = 60.0
-
-# azure-identity tells what each way to a token came to, and after each where to read on:
-# with the links, the one that matters would be beyond MAX_DETAIL.
-_ADVICE = re.compile(
-    r"(?:Visit|See|To mitigate)\b[^.]*?https://aka\.ms/\S+( to troubleshoot \S+ \S+)?"
-)
 
 
 class EntraToken:
@@ -59,10 +52,8 @@ class EntraToken:
                 self.last = await ask()
             # ValueError: azure-identity's word for an environment that names half an identity.
             except (AzureError, ValueError) as error:
-                said = " ".join(_ADVICE.sub("", f"{type(error).__name__}: {error}").split())
-                raise PlatformError(
-                    self._platform, ErrorKind.CREDENTIALS, said[:MAX_DETAIL]
-                ) from error
+                said = _shortened(f"{type(error).__name__}: {error}")
+                raise PlatformError(self._platform, ErrorKind.CREDENTIALS, said) from error
             return self.last
 
     def forget(self) -> None:
@@ -88,3 +79,10 @@ class EntraToken:
         self._credential = found
         self._ask = get_bearer_token_provider(found, self._scope)
         return self._ask
+
+
+def _shortened(said: str) -> str:
+    """Both ends, on one line: Entra's own code comes first, the last of a chain's ways last."""
+    line = " ".join(said.split())
+    half = MAX_DETAIL // 2 - 2
+    return line if len(line) <= MAX_DETAIL else f"{line[:half]} … {line[-half:]}"

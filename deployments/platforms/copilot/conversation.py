@@ -1,7 +1,7 @@
 """One Direct Line 3.0 conversation: its token, kept fresh, and the requests made with it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, Field
 from yarl import URL
@@ -23,7 +23,7 @@ class Access:
     """How to reach a bot over Direct Line: with its secret, or with tokens from an endpoint."""
 
     root: URL
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     token_endpoint: URL | None = None
     refresh_before_s: float = REFRESH_BEFORE_S
 

@@ -19,8 +19,8 @@ from deployments.platforms.copilot.words import COPILOT
 from deployments.platforms.transport import IDLE_S
 from routing.errors import ErrorKind, PlatformError
 
-# Between two messages of one turn; agents that call a flow in between take longer and say so
-# by typing. Measured by others in web chats: below a second most of the time.
+# A guess to be configured: long enough for a second message, short enough not to be felt. An
+# agent that works longer shows that it is typing.
 QUIET_S = 1.5
 _NO_REPLY = "the agent did not reply before the deadline"
 

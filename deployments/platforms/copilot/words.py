@@ -29,6 +29,7 @@ WORDS: Mapping[str, ErrorKind] = {
     "EnforcementMessageC2": ErrorKind.QUOTA_EXHAUSTED,
     "LatestPublishedVersionNotFound": ErrorKind.MODEL_GONE,
     "ConsentNotProvidedByUser": ErrorKind.CREDENTIALS,
+    "MessageSizeTooBig": ErrorKind.CONTEXT_TOO_LONG,
     "SystemError": ErrorKind.OVERLOADED,
     "BotError": ErrorKind.OVERLOADED,
     TOKEN_EXPIRED: ErrorKind.CREDENTIALS,

@@ -1,7 +1,7 @@
 """Vertex AI as a platform: the official SDK writes the head of every request, the codec its body."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 
 from google.auth.exceptions import GoogleAuthError
@@ -16,9 +16,10 @@ from typing_extensions import override
 
 from deployments.platforms.base import Connection, Platform
 from deployments.platforms.errors import MAX_DETAIL, without
-from deployments.platforms.head import HeadRecorder, SdkHead
+from deployments.platforms.head import HeadRecorder
 from deployments.platforms.transport import IDLE_S, Transport
-from deployments.platforms.vertex.adc import ApplicationDefault
+from deployments.platforms.vertex.adc import ApplicationDefault, TokenHead
+from deployments.platforms.vertex.address import LOCATION, base_url
 from deployments.platforms.vertex.codec import VERTEX, decode_reply, encode_request
 from deployments.platforms.vertex.stream import StreamDecoder
 from deployments.platforms.vertex.words import status_error
@@ -28,11 +29,9 @@ from routing.exchange import ChatChunk, ChatReply, ChatRequest
 
 # The SDK's own default is v1beta1, which changes without notice.
 API_VERSION = "v1"
-LOCATION = "global"
 # An address belongs to a model and a method; a configuration names two or three models.
 MAX_ADDRESSES = 64
 
-_MULTI_REGIONS = ("us", "eu")
 _BARE = GenerateContentConfig(
     automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
     automatic_continuation=False,
@@ -101,7 +100,9 @@ class VertexPlatform(Platform):
             wire = Wire(
                 platform=VERTEX,
                 transport=self._transport,
-                head=_Head(self._recorder, partial(self._write_head, model, streams), self._forget),
+                head=TokenHead(
+                    self._recorder, partial(self._write_head, model, streams), self._forget
+                ),
                 read_error=self._read_error,
                 secret=self._secret,
                 request_id_header="x-goog-request-id",
@@ -136,33 +137,6 @@ class VertexPlatform(Platform):
             raise _failure(ErrorKind.MODEL_GONE, error) from error
         except (GoogleAuthError, RuntimeError) as error:
             raise _failure(ErrorKind.CREDENTIALS, error) from error
-
-
-class _Head(SdkHead):
-    """A head that, when refused, takes the token in it along."""
-
-    def __init__(
-        self,
-        recorder: HeadRecorder,
-        ask: Callable[[], Awaitable[object]],
-        forget: Callable[[], None],
-    ) -> None:
-        super().__init__(recorder, ask)
-        self._forget = forget
-
-    @override
-    def forget(self) -> None:
-        super().forget()
-        self._forget()
-
-
-def base_url(location: str) -> str:
-    """Google's own address of a location. Said aloud, or the SDK would ask the environment."""
-    if location == LOCATION:
-        return "https://aiplatform.googleapis.com/"
-    if location in _MULTI_REGIONS:
-        return f"https://aiplatform.{location}.rep.googleapis.com/"
-    return f"https://{location}-aiplatform.googleapis.com/"
 
 
 def _static(token: str) -> Credentials:

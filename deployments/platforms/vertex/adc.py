@@ -6,11 +6,14 @@ a workload identity, or the metadata server.
 
 import math
 import time
+from collections.abc import Awaitable, Callable
 
 import google.auth
 from google.auth.credentials import Credentials
 from google.auth.transport import Request
 from typing_extensions import override
+
+from deployments.platforms.head import HeadRecorder, SdkHead
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 # The calls that were under way with a refused token all come back with the same 401, and
@@ -55,3 +58,21 @@ class ApplicationDefault(Credentials):
         if now - self._renewed_at >= RENEW_S:
             self._renewed_at = now
             self.token = None
+
+
+class TokenHead(SdkHead):
+    """A head that, when refused, takes the token in it along: `forget` drops it."""
+
+    def __init__(
+        self,
+        recorder: HeadRecorder,
+        ask: Callable[[], Awaitable[object]],
+        forget: Callable[[], None],
+    ) -> None:
+        super().__init__(recorder, ask)
+        self._forget_token = forget
+
+    @override
+    def forget(self) -> None:
+        super().forget()
+        self._forget_token()

@@ -4,6 +4,7 @@ The model stands in the address and not in the body. `safety_id` is not sent: al
 takes is a label, and labels are the lines of the customer's bill.
 """
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import cast
@@ -17,6 +18,9 @@ from routing.exchange import ChatReply, ChatRequest, FinishReason, Usage
 from routing.message import Json, JsonObject, Message, ProviderState, ToolCall, ToolSpec
 
 VERTEX = "google_vertex"
+# Google's own word (base64, as all bytes) for a call that its model did not make: unsigned
+# calls are refused, and another platform's carry no signature of Google's.
+UNSIGNED = b64encode(b"skip_thought_signature_validator").decode()
 # Marks the id of a call that came without one; Google never hears of it.
 MINTED = "minted_"
 
@@ -128,8 +132,9 @@ def _said(message: Message) -> Iterator[JsonObject]:
         yield from state.items
         return
     yield from _asked((message,))
-    for call in message.tool_calls:
-        yield {"functionCall": {**_id(call.id), "name": call.name, "args": call.arguments}}
+    for index, call in enumerate(message.tool_calls):
+        said = {"functionCall": {**_id(call.id), "name": call.name, "args": call.arguments}}
+        yield said if index else {**said, "thoughtSignature": UNSIGNED}  # the first stands for all
 
 
 def _id(call_id: str) -> dict[str, Json]:

@@ -144,7 +144,11 @@ def attempt(
     return PlannedAttempt(name, f"{name}-model", 800, timeout_s, cost_bound_usd, is_probe)
 
 
-def executor(board: Board, price: Price | None = CHEAP, **platforms: Platform) -> Executor:
+def executor(board: Board, **platforms: Platform) -> Executor:
+    return priced(CHEAP, board, **platforms)
+
+
+def priced(price: Price, board: Board, **platforms: Platform) -> Executor:
     profiles = {name: platform(name, price=price) for name in platforms}
     return Executor(platforms, profiles, board, LoopClock())
 
@@ -293,7 +297,7 @@ async def test_an_attempt_that_may_have_been_billed_takes_its_bound_from_what_is
         attempt("anthropic", 15.0, cost_bound_usd=bound),
         left_usd=limit,
     )
-    await executor(Board(), price, openai=openai, anthropic=anthropic).complete(plan)
+    await priced(price, Board(), openai=openai, anthropic=anthropic).complete(plan)
     assert openai.asked[0].max_tokens == 800
     assert anthropic.asked[0].max_tokens == 350
     assert plan.left_usd == limit - bound
@@ -307,7 +311,7 @@ async def test_a_refusal_costs_nothing_of_what_is_left(kind: ErrorKind) -> None:
         attempt("openai", 15.0, cost_bound_usd=bound), attempt("anthropic", 15.0), left_usd=bound
     )
     platforms = {"openai": Scripted([fails(kind)]), "anthropic": Scripted([reply()])}
-    await executor(Board(), Price(Decimal(1), Decimal(10)), **platforms).complete(plan)
+    await priced(Price(Decimal(1), Decimal(10)), Board(), **platforms).complete(plan)
     assert plan.left_usd == bound
 
 
@@ -318,9 +322,9 @@ async def test_nobody_is_asked_with_money_that_may_be_spent_already() -> None:
     plan = journey(
         attempt("openai", 15.0, cost_bound_usd=bound), attempt("anthropic", 15.0), left_usd=bound
     )
-    run = executor(
-        Board(),
+    run = priced(
         Price(Decimal(1), Decimal(10)),
+        Board(),
         openai=Scripted([fails(ErrorKind.TIMEOUT)]),
         anthropic=anthropic,
     )

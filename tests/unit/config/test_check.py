@@ -12,8 +12,8 @@ def test_a_usable_configuration_gives_0_and_a_line_for_every_platform() -> None:
     assert lines[0].split() == ["openai", "configured", "gpt-6.1-terra"]
     assert lines[1].split()[:3] == ["anthropic", "simulated", "claude-sonnet-5-5"]
     assert lines[1].endswith("ANTHROPIC_API_KEY not set")
-    assert lines[2].split()[:2] == ["azure_openai", "disabled"]
-    assert lines[-1] == "2 of 4 platforms can answer; 5 warnings, 0 errors"
+    assert lines[2].split()[:2] == ["azure_openai", "simulated"]
+    assert lines[-1] == "4 of 4 platforms can answer; 5 warnings, 0 errors"
     assert "hunter2" not in "".join(lines)
 
 

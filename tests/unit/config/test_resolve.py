@@ -15,6 +15,7 @@ from config import (
 from config.platforms import OpenAISettings, Platforms
 from config.settings import Profile
 from routing.errors import ConfigError
+from routing.exchange import Usage
 from routing.money import Price
 
 SEED = Path(__file__).with_name("seed.yaml")
@@ -60,26 +61,31 @@ def test_without_a_key_at_all_the_reason_says_what_to_write(tmp_path: Path) -> N
     assert reason == "no api_key; write api_key: ${ANTHROPIC_API_KEY}"
 
 
-def test_a_platform_without_a_simulator_is_disabled_naming_its_variables() -> None:
+def test_without_credentials_a_platform_is_simulated_naming_its_variables() -> None:
     settings = load_settings([SEED], {}, "development").settings
-    states = {item.name: item for item in resolve_platforms(settings, "development")}
-    assert {name: item.state for name, item in states.items()} == {
-        "openai": "simulated",
-        "anthropic": "simulated",
-        "azure_openai": "disabled",
-        "google_vertex": "disabled",
-    }
-    assert "AZURE_OPENAI_KEY, AZURE_OPENAI_ENDPOINT not set" in states["azure_openai"].reason
+    resolved = {item.name: item for item in resolve_platforms(settings, "development")}
+    assert {item.state for item in resolved.values()} == {"simulated"}
+    assert resolved["azure_openai"].reason == "AZURE_OPENAI_KEY, AZURE_OPENAI_ENDPOINT not set"
 
 
-def test_a_platform_without_an_adapter_is_disabled_though_it_has_credentials(
-    tmp_path: Path,
-) -> None:
-    settings = settings_of(tmp_path, "platforms: {google_vertex: {project_id: p}}")
-    assert only(settings).state == "disabled"
-    assert "no adapter for google_vertex" in only(settings).reason
-    (later,) = resolve_platforms(settings, "production", adapters={"google_vertex"})
-    assert later.state == "configured"
+def test_an_identity_takes_the_place_of_a_key(tmp_path: Path) -> None:
+    text = "platforms: {azure_openai: {endpoint: 'https://x.example', deployment: d, auth: entra}}"
+    (azure,) = resolve_platforms(settings_of(tmp_path, text), "production")
+    assert (azure.state, azure.options["auth"]) == ("configured", "entra")
+
+
+def test_what_a_vendor_alone_is_told_is_there_when_it_is_set(tmp_path: Path) -> None:
+    text = "platforms: {google_vertex: {project_id: p}}"
+    (vertex,) = resolve_platforms(settings_of(tmp_path, text), "production")
+    assert vertex.options == {"project_id": "p", "location": "global"}
+
+
+def test_a_copilots_price_is_an_estimate_for_each_message(tmp_path: Path) -> None:
+    text = "platforms: {copilot_studio: {bot_id: b, secret: s, credits_per_message: 5}}"
+    (copilot,) = resolve_platforms(settings_of(tmp_path, text), "production")
+    price = to_profile(copilot, None).price
+    assert price is not None
+    assert (price.cost(Usage()), price.is_estimate) == (Decimal("0.05"), True)
 
 
 def test_a_platform_that_is_switched_off_is_disabled(tmp_path: Path) -> None:

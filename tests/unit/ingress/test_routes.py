@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import httpx2
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from deployments.ingress.chat import Chat
+    from deployments.ingress.compatible import Compatible
     from deployments.ingress.evidence import Evidence
     from deployments.ingress.platforms import Platforms
     from deployments.security.api_keys import ApiKeys
@@ -61,8 +62,9 @@ def test_a_row_that_leaves_a_question_open_stops_the_start(
     left_open: Literal["summary", "permission", "rate", "audit"],
 ) -> None:
     """Nobody can forget to say who may call a route, how it is limited, and what is noted."""
+    row = replace(GOOD, **{left_open: ""})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"POST /v3/chat: every route states"):
-        routes.build([replace(GOOD, **{left_open: ""})], authenticate, PERMISSIONS)
+        routes.build([row], authenticate, PERMISSIONS)
 
 
 def test_a_row_cannot_be_made_without_its_answers() -> None:
@@ -88,7 +90,8 @@ def test_a_row_that_cannot_be_meant_stops_the_start(rows: list[Operation], why: 
 def the_real_table() -> list[Operation]:
     """The product's rows; its handlers are not called here, so nothing stands behind them."""
     chat, platforms = cast("Chat", _Handlers()), cast("Platforms", _Handlers())
-    return api.operations(chat, platforms, cast("Evidence", _Handlers()))
+    evidence, compatible = cast("Evidence", _Handlers()), cast("Compatible", _Handlers())
+    return api.operations(chat, platforms, evidence, compatible)
 
 
 class _Handlers:
@@ -160,6 +163,8 @@ def references(node: object) -> Iterator[str]:
         case list():
             for inner in node:
                 yield from references(inner)
+        case _:
+            pass
 
 
 @pytest.fixture

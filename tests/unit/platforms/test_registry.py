@@ -8,9 +8,11 @@ import pytest
 from deployments.platforms.base import Connection
 from deployments.platforms.registry import open_platform, platform_names
 from routing.errors import ConfigError
+from tests.servers import OPTIONS
 
-SDK_OF = {"azure_openai": "openai"}
-SDKS = {"anthropic", "azure.identity", "openai"}
+# Copilot Studio has none that can be used in a service.
+SDK_OF = {"azure_openai": "openai", "copilot_studio": "", "google_vertex": "google.genai"}
+SDKS = {"anthropic", "azure.identity", "google.cloud.aiplatform", "google.genai", "openai"}
 
 
 def test_an_unknown_platform_is_named_with_those_there_are() -> None:
@@ -29,14 +31,18 @@ def test_a_replica_loads_one_sdk(name: str) -> None:
         "from deployments.platforms.base import Connection\n"
         "from deployments.platforms.registry import open_platform\n"
         f"assert not sys.modules.keys() & {SDKS!r}\n"
-        f"open_platform({name!r}, Connection('sk-key', 'https://vendor.example'))\n"
+        f"options = {OPTIONS.get(name, {})!r}\n"
+        "connection = Connection('sk-key', 'https://vendor.example', options=options)\n"
+        f"open_platform({name!r}, connection)\n"
         f"print(*sorted(sys.modules.keys() & {SDKS!r}))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert loaded.stdout.decode().split() == [SDK_OF.get(name, name)]
+    assert loaded.stdout.decode().split() == SDK_OF.get(name, name).split()
 
 
 @pytest.mark.parametrize("name", platform_names())
 async def test_a_platform_that_was_never_called_closes_quietly(name: str) -> None:
     """Opening sends nothing and needs no event loop."""
-    await open_platform(name, Connection("sk-key", "https://vendor.example")).aclose()
+    options = OPTIONS.get(name, {})
+    connection = Connection("sk-key", "https://vendor.example", options=options)
+    await open_platform(name, connection).aclose()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import pytest
@@ -182,7 +183,7 @@ async def test_the_deadline_never_interrupts_what_the_reader_does_between_two_ev
 ) -> None:
     """A slow reader is late; its own work is not cancelled under it."""
     chunks = mux.stream(ask(), 1.0)
-    first = asyncio.create_task(anext(chunks))  # type: ignore[arg-type]
+    first = asyncio.ensure_future(anext(chunks))
     (await line.next_call()).say((0, "text"), (0, reply("text")))
     assert await first == TextDelta("text")
     await asyncio.sleep(60.0)  # virtual
@@ -304,3 +305,18 @@ async def test_closing_gives_up_what_is_under_way(mux: Multiplexer, line: Line) 
     await mux.aclose()
     assert call.closed
     assert await kind_of(waiting) is ErrorKind.CONNECTION
+
+
+async def test_a_batch_leaves_in_no_callers_context() -> None:
+    """Serve cancels calls made in the context of a request that was cancelled: here, neighbours'."""
+    whose = ContextVar[str]("whose")
+    seen: list[str | None] = []
+
+    async def send(items: Sequence[Item]) -> AsyncGenerator[list[Event], None]:
+        seen.append(whose.get(None))
+        yield [(index, reply()) for index in range(len(items))]
+
+    mux = Multiplexer("openai", send, Line().cancel)
+    whose.set("the first caller's")
+    await mux.complete(ask(), 30.0)
+    assert seen == [None]

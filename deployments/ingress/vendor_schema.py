@@ -1,0 +1,50 @@
+"""What the schemas of vendors' bodies share: how strict they are, and words for what is refused.
+
+A field is typed by what is honoured. What another platform could not be made to do is
+refused by name rather than dropped; what only tunes a vendor's own machinery is taken and
+left to the platform's profile, and each schema says which those are.
+"""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+class VendorBody(BaseModel):
+    """A piece of a vendor's body: an unknown field is an error that names it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _refuse(value: object) -> None:
+    # Clients write out defaults; an empty one asks for nothing.
+    if value not in (None, [], {}):
+        raise PydanticCustomError("unsupported", "SupportMax cannot honour this; leave it out")
+
+
+Refused = Annotated[None, BeforeValidator(_refuse)]
+"""A field of the vendor's that may only be empty."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
+"""A function's name; what fits every platform."""
+
+CallId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Schema: TypeAlias = dict[str, JsonValue]
+"""A JSON Schema; whether it can be met is for the platforms to say."""
+
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Metadata: TypeAlias = dict[str, Annotated[str, StringConstraints(max_length=512)]]
+
+# As many as OpenAI takes; each is sent with every call of a conversation.
+TOOLS_MAX = 128
+TOKENS_MAX = 1_000_000
+
+
+def expand_text(kind: str, schema: object) -> BeforeValidator:
+    """A plain string where a list of parts may stand becomes one part of type `kind`."""
+
+    def expand(value: object) -> object:
+        return [{"type": kind, "text": value}] if isinstance(value, str) else value
+
+    return BeforeValidator(expand, json_schema_input_type=schema)

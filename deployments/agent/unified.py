@@ -1,7 +1,6 @@
 """UnifiedAgent: from a customer's question to a grounded answer, kept in its conversation."""
 
 import contextlib
-import hashlib
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Sequence
@@ -11,7 +10,7 @@ from actors.database.conversations import Conversations, NewTurn, TurnRow
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.agent import prompt
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Decided, Delta, Done, Grounded
-from deployments.agent.road import Arrival, Departure, Limits, Road
+from deployments.agent.road import Arrival, Departure, Limits, Road, safety_id
 from deployments.mcp_gateway.context import Context, ContextGateway
 from deployments.security.principal import Principal
 from routing.capability import Capability
@@ -86,7 +85,7 @@ class UnifiedAgent:
             messages=prompt.messages(history, ask.message),
             system=prompt.system_text(context.passages),
             max_tokens=ask.max_tokens or self._max_tokens,
-            safety_id=_safety_id(principal.tenant, ask.user_id),
+            safety_id=safety_id(principal.tenant, ask.user_id),
         )
         departure = self._road.depart(principal.tenant, request, _grounding(ask.limits), began)
         return _Prepared(ask.conversation_id or f"conv_{uuid.uuid4().hex}", context, departure)
@@ -142,10 +141,3 @@ def _grounding(limits: Limits) -> Limits:
     wanted = limits.requirements
     needs = wanted.capabilities | {Capability.SYSTEM_PROMPT}
     return replace(limits, requirements=replace(wanted, capabilities=needs))
-
-
-def _safety_id(tenant: str, user_id: str | None) -> str | None:
-    """What stands for the end user towards a vendor: a hash, so that it says nothing else."""
-    if user_id is None:
-        return None
-    return hashlib.blake2b(f"{tenant}\0{user_id}".encode(), digest_size=16).hexdigest()

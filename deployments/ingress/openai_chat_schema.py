@@ -111,18 +111,27 @@ class ChatAllowed(VendorBody):
     allowed_tools: ChatAllowedTools
 
 
-def kind_of_choice(value: object) -> object:
-    """The branch of a tool choice: a word is a mode."""
-    if isinstance(value, Mapping):
-        return value.get("type")
-    return "mode" if isinstance(value, str) else getattr(value, "type", None)
+def _kind_of_choice(value: object) -> str | None:
+    if isinstance(value, str):
+        return "mode"
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    # No key of the body has these names, so that they can be told apart from keys in an error.
+    return {"function": "named", "allowed_tools": "some"}.get(str(kind))
+
+
+TOOL_CHOICE = Discriminator(
+    _kind_of_choice,
+    custom_error_type="tool_choice",
+    custom_error_message="Input should be none, auto, required, a function or allowed_tools",
+)
+"""Tells the branches of a tool choice apart: a word, one function, or some of them."""
 
 
 ChatToolChoice: TypeAlias = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("mode")]
-    | Annotated[ChatNamedTool, Tag("function")]
-    | Annotated[ChatAllowed, Tag("allowed_tools")],
-    Discriminator(kind_of_choice),
+    | Annotated[ChatNamedTool, Tag("named")]
+    | Annotated[ChatAllowed, Tag("some")],
+    TOOL_CHOICE,
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, JsonValue, Tag
 
-from deployments.ingress.openai_chat_schema import kind_of_choice
+from deployments.ingress.openai_chat_schema import TOOL_CHOICE
 from deployments.ingress.vendor_schema import (
     TOKENS_MAX,
     TOOLS_MAX,
@@ -148,9 +148,9 @@ class ResponsesAllowed(VendorBody):
 
 ResponsesToolChoice: TypeAlias = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("mode")]
-    | Annotated[ResponsesNamed, Tag("function")]
-    | Annotated[ResponsesAllowed, Tag("allowed_tools")],
-    Discriminator(kind_of_choice),
+    | Annotated[ResponsesNamed, Tag("named")]
+    | Annotated[ResponsesAllowed, Tag("some")],
+    TOOL_CHOICE,
 ]
 
 

@@ -34,7 +34,7 @@ _BRANCHES = re.compile(
     r"(/\d+)/(?:text|refusal|message|function_call|function_call_output|reasoning|input_text"
     r"|output_text|tool_use|tool_result|thinking|redacted_thinking)(?=/|$)"
     r"|(/(?:format|response_format|tool_choice))"
-    r"/(?:text|json_schema|mode|function|allowed_tools)(?=/|$)"
+    r"/(?:text|json_schema|mode|named|some)(?=/|$)"
 )
 _SHOWN = 5
 

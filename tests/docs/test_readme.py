@@ -76,11 +76,11 @@ def test_make_run_works_in_a_fresh_copy_and_the_shown_questions_are_answered(
     port = "8931"
     environment = {**_without_keys(), "PATH": _path_without_uv()}
     environment.pop("SUPPORTMAX_HOME", None)
-    log = (tmp_path / "log").open("w+")
-    process = subprocess.Popen(
-        ["make", "run", f"PORT={port}", f"PYTHON={sys.executable}"],
-        cwd=copy, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["make", "run", f"PORT={port}", f"PYTHON={sys.executable}"],
+            cwd=copy, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
     try:
         _wait_for(tmp_path / "log", "Ctrl-C stops everything", process, within_s=400)
         questions = [block for block in _blocks("sh") if block.startswith("curl")]
@@ -91,6 +91,12 @@ def test_make_run_works_in_a_fresh_copy_and_the_shown_questions_are_answered(
         assert answer["simulated"] is True
         assert "[kb-001]" in str(answer["text"])
         assert refusal["code"] == "requirements_impossible"
+        (snippet,) = _blocks("python")
+        said = subprocess.run(
+            [sys.executable, "-c", snippet.replace(":8000", f":{port}")],
+            cwd=copy, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert said.stdout.strip()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)

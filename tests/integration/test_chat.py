@@ -207,7 +207,7 @@ async def test_the_cheapest_platform_is_the_cheapest(healthy: httpx2.AsyncClient
     """cost_optimized chooses the candidate whose expected cost is least."""
     decision = (await chat(healthy, strategy="cost_optimized"))["decision"]
     eligible = [c for c in decision["candidates"] if c["eligible"]]
-    assert len(eligible) == 2
+    assert len(eligible) >= 2
     cheapest = min(eligible, key=lambda candidate: candidate["expected_cost_usd"])
     assert decision["chosen"] == cheapest["platform"]
 
@@ -264,10 +264,14 @@ async def test_a_caller_who_asks_for_few_tokens_gets_few(healthy: httpx2.AsyncCl
 async def test_the_time_a_caller_allows_is_kept(
     healthy: httpx2.AsyncClient, simulators: Simulators
 ) -> None:
-    """Both platforms hang; the refusal comes when the caller's time is over, not at ours."""
-    for platform in ("openai", "anthropic"):
-        await simulators.script(platform, {"kind": "slow", "delay_ms": 60_000, "times": -1})
-    body = {"message": MESSAGE, "requirements": {"max_latency_ms": 2500}}
+    """Everybody hangs; the refusal comes when the caller's time is over, not at ours."""
+    await simulators.script("*", {"kind": "slow", "delay_ms": 60_000, "times": -1})
+    body = {
+        "message": MESSAGE,
+        "platform": "openai",
+        "fallback_platforms": ["anthropic"],
+        "requirements": {"max_latency_ms": 2500},
+    }
     async with asyncio.timeout(15):
         answer = await healthy.post("/v3/chat", json=body)
     assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
@@ -317,7 +321,8 @@ async def test_impossible_requirements_name_every_violated_limit(
 ) -> None:
     """Each with a pointer and the least that would help, and nobody is called."""
     limits = {"max_cost": 1e-9, "max_latency_ms": 1, "regions": ["antarctica"], "min_quality": 1.0}
-    answer = await healthy.post("/v3/chat", json={"message": MESSAGE, "requirements": limits})
+    body = {"message": MESSAGE, "platform": "openai", "fallback_platforms": ["anthropic"]}
+    answer = await healthy.post("/v3/chat", json={**body, "requirements": limits})
     assert (answer.status_code, answer.json()["code"]) == (422, "requirements_impossible")
     errors = {e["pointer"]: e["message"] for e in answer.json()["errors"]}
     assert errors.keys() == {f"/requirements/{name}" for name in limits}

@@ -25,16 +25,32 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulators]:
         yield server
 
 
+CONFIGURATION = """\
+platforms:
+  openai:
+    api_key: ${OPENAI_API_KEY}
+    base_url: ${OPENAI_BASE_URL}
+  anthropic:
+    simulated: true
+  azure_openai:
+    enabled: false
+    api_key: ${AZURE_OPENAI_KEY}
+    endpoint: ${AZURE_OPENAI_ENDPOINT}
+"""
+
+
 @pytest.fixture(scope="module")
-def configured(vendor: Simulators) -> Iterator[Product]:
+def configured(vendor: Simulators, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A product that knows the credential; these tests end it themselves."""
+    path = tmp_path_factory.mktemp("configuration") / "supportmax.yaml"
+    path.write_text(CONFIGURATION)
     environment = {
         "OPENAI_API_KEY": CREDENTIAL,
         "OPENAI_BASE_URL": vendor.address("openai"),
         "AZURE_OPENAI_KEY": UNUSED,
         "AZURE_OPENAI_ENDPOINT": "https://azure.example.com",
     }
-    with running(environment=environment) as product:
+    with running(path, environment=environment) as product:
         yield product
 
 
@@ -51,6 +67,25 @@ async def test_a_platform_with_a_credential_is_the_real_one(
     rows = {row["name"]: row for row in status}
     assert (rows["openai"]["configured"], rows["openai"]["simulated"]) == (True, False)
     assert (rows["anthropic"]["configured"], rows["anthropic"]["simulated"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer"),
+    [
+        ({"platform": "azure_openai"}, "/platform"),
+        ({"fallback_platforms": ["openai", "azure_openai"]}, "/fallback_platforms/1"),
+    ],
+)
+async def test_a_platform_that_is_disabled_is_refused_and_the_others_named(
+    configured: Product, asked: dict[str, object], pointer: str
+) -> None:
+    """It exists in the contract, not in this configuration."""
+    async with configured.http() as http:
+        answer = await http.post("/v3/chat", json={"message": MESSAGE, **asked})
+    assert (answer.status_code, answer.json()["code"]) == (422, "platform_unknown")
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == pointer
+    assert "anthropic, openai" in error["message"]
 
 
 async def test_no_secret_is_in_what_ray_shows(configured: Product) -> None:

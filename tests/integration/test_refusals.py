@@ -125,19 +125,6 @@ async def test_a_limit_that_is_no_number_is_refused(http: httpx2.AsyncClient, nu
     assert answer.json()["code"] in {"malformed_json", "invalid_request"}
 
 
-@pytest.mark.parametrize("where", ["platform", "fallback_platforms"])
-async def test_a_platform_that_is_not_configured_here_is_refused(
-    http: httpx2.AsyncClient, where: str
-) -> None:
-    """It exists in the contract, not in this configuration: the answer names those that do."""
-    named = {"platform": "google_vertex"} if where == "platform" else {where: ["google_vertex"]}
-    answer = await http.post("/v3/chat", json=GOOD | named)
-    problem = assert_problem(answer, 422, "platform_unknown")
-    [error] = problem["errors"]
-    assert error["pointer"].startswith(f"/{where}")
-    assert "anthropic, openai" in error["message"]
-
-
 async def test_every_route_that_is_not_public_wants_a_key(
     product: Product, contract: Contract
 ) -> None:
@@ -152,9 +139,12 @@ async def test_every_route_that_is_not_public_wants_a_key(
                     continue
                 for headers in ({}, {"authorization": "Bearer smk_wrong_key"}, {"x-api-key": "no"}):
                     answer = await stranger.request(method, path, headers=headers)
-                    assert_problem(answer, 401, "unauthenticated")
-                    assert answer.headers["www-authenticate"].startswith("Bearer")
+                    assert answer.status_code == 401, answer.text
                     asked += 1
+                    # /v1 speaks the vendors' shapes, which the document describes as well.
+                    if path.startswith("/v3/"):
+                        assert_problem(answer, 401, "unauthenticated")
+                        assert answer.headers["www-authenticate"].startswith("Bearer")
     assert asked >= 15
 
 

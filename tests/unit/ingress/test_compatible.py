@@ -679,3 +679,23 @@ async def test_both_clients_list_the_models(world: World) -> None:
     listed = await world.claude().models.list()
     assert {model.id for model in listed.data} == names
     assert not listed.has_next_page()
+
+
+async def test_openapi_describes_these_routes_in_the_vendors_shapes(world: World) -> None:
+    """Errors, answers and the headers of ours; no Idempotency-Key, which these do not keep."""
+    document = (await world.http.get("http://test/openapi.json")).json()
+    for path, error, answer in (
+        ("/v1/chat/completions", "OpenAIError", "ChatCompletionAnswer"),
+        ("/v1/responses", "OpenAIError", "ResponsesAnswer"),
+        ("/v1/messages", "AnthropicError", "MessagesAnswer"),
+    ):
+        row = document["paths"][path]["post"]
+        responses = row["responses"]
+        for status in ("400", "401", "404", "429", "503"):
+            schema = responses[status]["content"]["application/json"]["schema"]
+            assert schema == {"$ref": f"#/components/schemas/{error}"}
+        assert {"409", "422"}.isdisjoint(responses)
+        kinds = responses["200"]["content"]
+        assert kinds["application/json"]["schema"] == {"$ref": f"#/components/schemas/{answer}"}
+        assert "text/event-stream" in kinds
+        assert {p["name"] for p in row["parameters"]} == set(compatible.REQUEST_HEADERS)

@@ -153,6 +153,8 @@ def test_the_newer_name_of_the_token_limit_wins(fields: dict[str, int], expected
         ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, "tools[0].type"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice.function.name"),
+        ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {}}}, "tool_choice.function.name"),
+        ({"tools": TOOLS, "tool_choice": {"type": "custom"}}, "tool_choice"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "system", "content": "be kind"}]}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "messages[0].content[0]"),

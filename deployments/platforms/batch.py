@@ -112,11 +112,9 @@ class BatchRunner:
             return await self._platform.complete(item.request, self._bound(item))
         except PlatformError as error:
             return error
-        except Exception as error:  # noqa: BLE001  an adapter's bug must not leave the caller waiting
+        except Exception:  # an adapter's bug must not leave the caller waiting
             _log.exception("the adapter of %s failed", self._name)
-            return PlatformError(
-                self._name, ErrorKind.BAD_REPLY, f"adapter: {type(error).__name__}"
-            )
+            return PlatformError(self._name, ErrorKind.BAD_REPLY, "our adapter failed")
 
     async def _stream(self, index: int, item: Item, outbox: _Outbox) -> ChatReply | PlatformError:
         async with contextlib.aclosing(

@@ -3,6 +3,7 @@
 To the agent the result is a `Platform` like any other.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,9 @@ from routing.errors import ErrorKind, PlatformError
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
+
+
+_log = logging.getLogger(__name__)
 
 
 def platform_client(name: str, handle: "DeploymentHandle[object]") -> Multiplexer:
@@ -34,8 +38,8 @@ def platform_client(name: str, handle: "DeploymentHandle[object]") -> Multiplexe
         except BackPressureError as error:
             raise PlatformError(name, ErrorKind.SATURATED, "its replicas are full") from error
         except RayError as error:
-            detail = f"its replica was lost ({type(error).__name__})"
-            raise PlatformError(name, ErrorKind.CONNECTION, detail) from error
+            _log.warning("a replica of %s was lost: %s", name, type(error).__name__)
+            raise PlatformError(name, ErrorKind.CONNECTION, "its replica was lost") from error
         finally:
             answers.cancel()  # type: ignore[no-untyped-call]
 

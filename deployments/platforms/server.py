@@ -1,6 +1,7 @@
 """The Serve deployment of one platform: opens its adapter and runs batches against it."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -50,8 +51,9 @@ class PlatformReplica:
 
     async def run(self, items: Sequence[Item]) -> AsyncGenerator[list[Event], None]:
         """A batch's events as they come."""
-        async for events in self._runner.run(items):
-            yield events
+        async with contextlib.aclosing(self._runner.run(items)) as batch:
+            async for events in batch:
+                yield events
 
     async def cancel(self, ids: Sequence[str]) -> None:
         """End these items if they run here."""

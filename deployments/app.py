@@ -7,7 +7,6 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 from ray import serve
 from ray.serve import Application
@@ -15,7 +14,7 @@ from ray.serve import Application
 from config.loader import load_settings
 from config.resolve import resolve_platforms
 from deployments import options
-from deployments.boot import Boot, Profile
+from deployments.boot import Boot
 from deployments.ingress.server import Ingress
 from deployments.platforms.server import PlatformReplica
 
@@ -41,13 +40,13 @@ def build(boot: Boot) -> Application:
 def application(args: Mapping[str, str]) -> Application:
     """The same for `serve deploy` and KubeRay, whose arguments are plain text.
 
-    Keys: `home`, `profile`, `region`, and `config` (paths joined by a colon, optional).
+    Keys: `home`, `profile` (`production` unless it says `development`), `region`, and `config` (paths joined by a colon, optional).
     """
     config = args.get("config")
     return build(
         Boot(
             home=Path(args["home"]),
-            profile=cast("Profile", args.get("profile", "production")),
+            profile="development" if args.get("profile") == "development" else "production",
             config=None if config is None else tuple(Path(p) for p in config.split(":")),
             region=args.get("region", "local"),
         )

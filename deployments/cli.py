@@ -11,10 +11,15 @@ from rich.console import Console
 from deployments.boot import Boot
 from routing.errors import SupportMaxError
 
+PROFILES = ("development", "production")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked, 1 when it could not, 2 when it was not understood."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.profile not in PROFILES:
+        parser.error(f"the profile is one of {', '.join(PROFILES)}, not {asked.profile!r}")
     console = Console(stderr=True, highlight=False)
     paths = tuple(path.resolve() for path in asked.config) if asked.config else None
     try:
@@ -30,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 run(boot, asked.port, console)
             case unknown:
                 raise AssertionError(unknown)
-    except (SupportMaxError, PermissionError) as error:
+    except (SupportMaxError, OSError) as error:
         console.print(f"[red]error[/] {error}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -45,17 +50,26 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="validate a configuration without starting anything")
     run = commands.add_parser("run", help="start SupportMax on this machine, in the foreground")
-    run.add_argument("--port", type=int, default=None, help="instead of the configuration's (8000)")
+    run.add_argument(
+        "--port", type=_port, default=None, help="instead of the configuration's (8000)"
+    )
     for command in (check, run):
         command.add_argument(
             "config", nargs="*", type=Path, help="configuration files or folders; none: as shipped"
         )
         command.add_argument(
             "--profile",
-            choices=("development", "production"),
+            choices=PROFILES,
             default=os.environ.get("SUPPORTMAX_PROFILE", "development"),
         )
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return port
 
 
 def _home() -> Path:
@@ -66,8 +80,12 @@ def _home() -> Path:
 
 def _check(boot: Boot) -> int:
     from config.check import run  # noqa: PLC0415
+    from config.loader import load_settings  # noqa: PLC0415
+    from deployments.security.rbac import roles_of  # noqa: PLC0415
 
     status, lines = run(boot.config, os.environ, boot.profile)
+    if status == 0:
+        roles_of(load_settings(boot.config, os.environ, boot.profile).settings.rbac)
     sys.stdout.write("\n".join(lines) + "\n")
     return status
 

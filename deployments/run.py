@@ -24,6 +24,7 @@ from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments import first_start, flags
 from deployments.boot import SIMULATOR_KEY, Boot
+from deployments.security.rbac import roles_of
 from deployments.simulators.process import Simulators
 from routing.clock import SystemClock
 from routing.errors import SupportMaxError
@@ -56,6 +57,7 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
     settings = loaded.settings
     port = settings.server.port if port is None else port
     resolved = resolve_platforms(settings, boot.profile)
+    roles_of(settings.rbac)
     if all(p.state == "disabled" for p in resolved):
         why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"
         raise StartError(f"no platform can be asked ({why})")
@@ -76,6 +78,7 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
             # package called `config` they would find that in place of ours.
             os.chdir(boot.home)
             dashboard = stack.enter_context(_ray())
+            stop.listen()  # again: Ray has put a handler of its own in place of ours
             if simulators is not None:
                 simulators.wait_until_up()
                 boot = replace(boot, simulators=simulators.address)
@@ -98,7 +101,6 @@ class _Stop:
     def __init__(self) -> None:
         self.asked = False
         self._read, self._write = os.pipe()
-        self._before: dict[int, object] = {}
 
     def wait(self, seconds: float) -> bool:
         """Whether stopping was asked for, within `seconds`."""
@@ -108,9 +110,13 @@ class _Stop:
             select.select([self._read], [], [], seconds)
         return self.asked
 
-    def __enter__(self) -> Self:
+    def listen(self) -> None:
+        """Take the signals."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
+
+    def __enter__(self) -> Self:
+        self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -148,8 +154,6 @@ def _refuse_taken(host: str, port: int) -> None:
 def _ray() -> Iterator[str]:
     """A Ray node of our own; yields its dashboard's address."""
     import ray  # noqa: PLC0415  after the flags, and not for `supportmax check`
-
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
     from actors import names  # noqa: PLC0415
 
@@ -201,6 +205,8 @@ def _serve(boot: Boot, settings: Settings, port: int) -> None:
 
     from deployments import app, options  # noqa: PLC0415
 
+    # Serve sets its level when it is imported; what it says of a start is said better below.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     logging_config = LoggingConfig(enable_access_log=False, log_level="WARNING")
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,

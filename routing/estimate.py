@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from routing.capability import Capability
+from routing.exchange import ResponseSchema
 from routing.message import Message, ToolSpec
 from routing.money import Price
 
@@ -70,7 +71,8 @@ class TaskFacts:
 def expected_cost_usd(price: Price, input_tokens: int, output_tokens: int) -> Decimal:
     """About what a call will cost; nothing is taken to be cached."""
     # Price.cost of a Usage is the same and takes four times as long, five times a decision.
-    return (input_tokens * price.input + output_tokens * price.output) / _MILLION
+    tokens_usd = (input_tokens * price.input + output_tokens * price.output) / _MILLION
+    return tokens_usd + price.per_call
 
 
 def affordable_tokens(price: Price, limit_usd: Decimal, input_tokens: int, wanted: int) -> int:
@@ -89,9 +91,15 @@ def affordable_tokens(price: Price, limit_usd: Decimal, input_tokens: int, wante
     return tokens if price.bound(input_tokens, tokens) <= limit_usd else tokens - 1
 
 
-def count_input_bytes(system: str, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int:
+def count_input_bytes(
+    system: str,
+    messages: Sequence[Message],
+    tools: Sequence[ToolSpec],
+    schema: ResponseSchema | None = None,
+) -> int:
     """UTF-8 bytes of everything a platform will be sent, for `TaskFacts.input_bytes`."""
-    return sum(_bytes_of(text) for text in _texts(system, messages, tools))
+    said = sum(_bytes_of(text) for text in _texts(system, messages, tools))
+    return said if schema is None else said + _bytes_of(schema.name + json.dumps(schema.schema))
 
 
 def _texts(system: str, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Iterator[str]:

@@ -51,7 +51,8 @@ class Coordinator:
         self._state: CoordinatorState | None = None
         self._restoring = asyncio.Lock()
         self._kept_at = 0.0
-        self._swept_at = 0.0
+        self._swept_at = self._clock.now()
+        self._heard: set[str] = set()
 
     @ray.method
     async def sync(
@@ -70,6 +71,7 @@ class Coordinator:
         if fresh:
             state.fold(outcomes, now)
         state.hear(replica, in_flight, now)
+        self._heard.add(replica)
         await self._sweep(now)
         return state.snapshot(now)
 
@@ -92,6 +94,10 @@ class Coordinator:
         self._swept_at = now
         await Idempotency(self._database).prune(now)
         await Decisions(self._database).prune(now - DECISIONS_KEPT_S, DECISIONS_MAX)
+        # What has sent nothing for an hour will send nothing again: names last one life.
+        for replica in set(await self._ledger.last_seqs()) - set(self._heard):
+            await self._ledger.forget(replica)
+        self._heard.clear()
 
     async def _restored(self) -> CoordinatorState:
         async with self._restoring:

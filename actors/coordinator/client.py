@@ -104,6 +104,8 @@ class CoordinatorClient:
                 # The handle of an actor that was replaced is of no use: look it up anew.
                 self._actor = None
                 _log.warning("the coordinator does not answer (%s); going on", type(error).__name__)
+            except Exception:  # noqa: BLE001  reporting goes on whatever happened
+                _log.exception("a report to the coordinator failed")
             self._wake.clear()
             # A pause between reports in any case; after it, news travel at once.
             await asyncio.sleep(SYNC_EVERY_S)

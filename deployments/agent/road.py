@@ -133,7 +133,8 @@ class Road:
             seed=self._chance.getrandbits(53),
             decision_id=f"dec_{uuid.uuid4().hex}",
             policies=options.policies,
-            max_attempts=options.max_attempts,
+            # None named is any; an empty list is a wish as well: nobody else.
+            max_attempts=1 if limits.fallback_platforms == () else options.max_attempts,
         )
         journey = Journey(
             plan=decision.plan,
@@ -148,17 +149,18 @@ class Road:
 
     async def complete(self, departure: Departure) -> Arrival:
         """The whole answer; raises what the executor raises."""
+        self._keep(departure)
         executed = await self._executor.complete(departure.journey)
         return self._arrive(departure, executed)
 
     async def stream(self, departure: Departure) -> AsyncGenerator[TextDelta | Arrival, None]:
         """Text as it comes, then one Arrival; raises what the executor raises."""
+        self._keep(departure)
         async with contextlib.aclosing(self._executor.stream(departure.journey)) as steps:
             async for step in steps:
                 yield step if isinstance(step, TextDelta) else self._arrive(departure, step)
 
     def _arrive(self, departure: Departure, executed: Executed) -> Arrival:
-        self._keep(departure)
         profile = self._profiles[executed.platform]
         usage = executed.reply.usage
         price = profile.price
@@ -206,7 +208,9 @@ def _facts(request: ChatRequest, limits: Limits) -> TaskFacts:
     if request.response_schema is not None:
         needs.add(Capability.JSON_SCHEMA)
     return TaskFacts(
-        input_bytes=count_input_bytes(request.system, request.messages, request.tools),
+        input_bytes=count_input_bytes(
+            request.system, request.messages, request.tools, request.response_schema
+        ),
         messages=len(request.messages) + 1,
         max_tokens=request.max_tokens,
         needs=frozenset(needs),

@@ -1,5 +1,6 @@
 """UnifiedAgent: from a customer's question to a grounded answer, kept in its conversation."""
 
+import asyncio
 import contextlib
 import logging
 import uuid
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 # Ten exchanges: what a support conversation refers back to.
 HISTORY_TURNS = 20
+# An append takes half a millisecond; a store that needs this long must not hold an answer back.
+KEEP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,11 @@ class UnifiedAgent:
             NewTurn("assistant", reply.text, now, journey.answer_id),
         )
         try:
-            await self._conversations.append(
-                principal.tenant, ready.conversation_id, ask.user_id, turns
-            )
-        except (DatabaseBusy, DatabaseUnavailable):
+            async with asyncio.timeout(KEEP_S):
+                await self._conversations.append(
+                    principal.tenant, ready.conversation_id, ask.user_id, turns
+                )
+        except (DatabaseBusy, DatabaseUnavailable, TimeoutError):
             # The answer is paid for and the customer waits: give it, and say what is missing.
             _log.exception("conversation %s was not kept", ready.conversation_id)
             context = replace(context, degraded=(*context.degraded, "conversation"))

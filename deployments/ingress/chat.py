@@ -2,15 +2,17 @@
 
 import contextlib
 import hashlib
+import logging
 import re
 from collections.abc import AsyncGenerator
 from decimal import Decimal
 
 from starlette.responses import Response
 
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from actors.database.idempotency import Done as Repeated
 from actors.database.idempotency import Fresh, Idempotency, Mismatch, Running
-from deployments.agent.exchange import Ask, Decided, Delta, Done, Grounded, citation
+from deployments.agent.exchange import AgentEvent, Ask, Decided, Delta, Done, Grounded, citation
 from deployments.agent.road import Limits
 from deployments.agent.unified import UnifiedAgent
 from deployments.ingress import events, problem
@@ -21,6 +23,7 @@ from routing.errors import ConflictError, RequestError, Violation
 from routing.policy import Strategy
 from routing.requirement import Requirements
 
+_log = logging.getLogger(__name__)
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -80,7 +83,10 @@ class Chat:
         if ask.limits.stream:
             if key is not None:
                 raise _bad_key("A stream cannot be repeated; leave Idempotency-Key out.")
-            return events.response(self._frames(call, ask))
+            steps = self._agent.stream(call.principal, ask)
+            # What is refused before anyone is asked is refused with its own status.
+            first = await anext(steps)
+            return events.response(self._frames(first, steps))
         if key is None:
             return reply((await self._agent.answer(call.principal, ask)).to_json())
         return await self._once(call, ask, key)
@@ -105,29 +111,41 @@ class Chat:
                 try:
                     made = (await self._agent.answer(call.principal, ask)).to_json()
                 except BaseException:
-                    await self._idempotency.abandon(tenant, key, lease)
+                    with contextlib.suppress(DatabaseBusy, DatabaseUnavailable):
+                        await self._idempotency.abandon(tenant, key, lease)
                     raise
-                await self._idempotency.finish(tenant, key, lease, 200, made)
+                try:
+                    await self._idempotency.finish(tenant, key, lease, 200, made)
+                except (DatabaseBusy, DatabaseUnavailable):
+                    # The answer is paid for: give it; a repeat waits until the lease ends.
+                    _log.exception("the answer under an idempotency key was not kept")
                 return reply(made)
 
-    async def _frames(self, call: Call, ask: Ask) -> AsyncGenerator[bytes, None]:
+    async def _frames(
+        self, first: AgentEvent, rest: AsyncGenerator[AgentEvent, None]
+    ) -> AsyncGenerator[bytes, None]:
         """The answer as events; whatever goes wrong is the last of them."""
         try:
-            async with contextlib.aclosing(self._agent.stream(call.principal, ask)) as steps:
+            async with contextlib.aclosing(rest) as steps:
+                yield _frame(first)
                 async for step in steps:
-                    match step:
-                        case Decided(decision):
-                            yield events.frame("decision", decision.to_json())
-                        case Grounded(context):
-                            citations = [citation(passage) for passage in context.passages]
-                            found = {"citations": citations, "degraded": list(context.degraded)}
-                            yield events.frame("context", found)
-                        case Delta(text):
-                            yield events.frame("delta", {"text": text})
-                        case Done(answer):
-                            yield events.frame("done", answer.to_json())
+                    yield _frame(step)
         except Exception as error:  # noqa: BLE001
             yield events.frame("error", problem.document(error))
+
+
+def _frame(step: AgentEvent) -> bytes:
+    match step:
+        case Decided(decision):
+            return events.frame("decision", decision.to_json())
+        case Grounded(context):
+            citations = [citation(passage) for passage in context.passages]
+            found = {"citations": citations, "degraded": list(context.degraded)}
+            return events.frame("context", found)
+        case Delta(text):
+            return events.frame("delta", {"text": text})
+        case Done(answer):
+            return events.frame("done", answer.to_json())
 
 
 def to_ask(body: ChatBody, platform: str | None) -> Ask:

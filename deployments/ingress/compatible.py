@@ -53,6 +53,8 @@ STRATEGIES: Mapping[str, Strategy | None] = {
 # what to raise and whether to try again. After this long a sign of life matters more.
 FIRST_WORDS_S = events.HEARTBEAT_S
 # As in the body of /v3/chat.
+_NUMBER_MAX = 32
+_USD_MIN, _USD_MAX = Decimal("1e-9"), Decimal(1_000_000)
 _LATENCY_MAX_MS = 600_000
 
 
@@ -239,17 +241,18 @@ def _fallbacks(
 
 def _usd(given: str) -> Decimal:
     try:
-        limit = Decimal(given)
+        limit = Decimal(given) if len(given) <= _NUMBER_MAX else Decimal(0)
     except InvalidOperation:
         limit = Decimal(0)
-    if not (limit.is_finite() and limit > 0):
-        raise invalid("header:x-supportmax-max-cost", "not a positive number of USD")
+    # Bounded both ways, before anything is reckoned: the digits of 1e-99999999 fill a memory.
+    if not (limit.is_finite() and _USD_MIN <= limit <= _USD_MAX):
+        raise invalid("header:x-supportmax-max-cost", f"not in {_USD_MIN}..{_USD_MAX} USD")
     return limit
 
 
 def _milliseconds(given: str) -> float:
     try:
-        limit = float(given)
+        limit = float(given) if len(given) <= _NUMBER_MAX else math.nan
     except ValueError:
         limit = math.nan
     if not 0 < limit <= _LATENCY_MAX_MS:

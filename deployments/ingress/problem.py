@@ -59,6 +59,8 @@ _DEFAULT_RETRY_S = 5
 def document(error: Exception) -> dict[str, object]:
     """The problem document of `error`; an unexpected one says nothing of the inside."""
     status, code, detail = _classify(error)
+    if status == 500:
+        _log.error("unexpected error", exc_info=error)
     body: dict[str, object] = {
         "type": f"urn:supportmax:problem:{code}",
         "title": _TITLES[status],
@@ -85,8 +87,6 @@ def response(error: Exception) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="supportmax"'
     if status in {409, 429, 503}:
         headers["Retry-After"] = str(_retry_after_s(error))
-    if status == 500:
-        _log.error("unexpected error", exc_info=error)
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 

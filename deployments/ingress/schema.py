@@ -23,7 +23,8 @@ class _Body(BaseModel):
 class RequirementsBody(_Body):
     """Hard limits: an answer that would break one is refused, not given."""
 
-    max_cost: float | None = Field(None, gt=0, description="USD for the whole answer")
+    # A nano-dollar buys nothing anywhere; a million is nobody's answer.
+    max_cost: float | None = Field(None, ge=1e-9, le=1e6, description="USD for the whole answer")
     max_latency_ms: float | None = Field(None, gt=0, le=600_000, description="until its end")
     capabilities: list[Capability] = Field(default_factory=list, max_length=16)
     regions: list[Region] = Field(default_factory=list, max_length=16)

@@ -38,7 +38,7 @@ from deployments.platforms.client import platform_client
 from deployments.platforms.prices import price_of
 from deployments.platforms.server import GC_THRESHOLDS
 from deployments.security.api_keys import ApiKeys
-from deployments.security.rbac import load_roles
+from deployments.security.rbac import roles_of
 from routing.clock import SystemClock
 from routing.platform_profile import PlatformProfile
 from routing.policies import make_policies
@@ -94,7 +94,7 @@ class Ingress:
             Evidence(decisions),
             Compatible(road, profiles, settings.routing.max_tokens, clock),
         )
-        self._roles = load_roles()
+        self._roles = roles_of(settings.rbac)
         self._authentication = Authentication(
             ApiKeys(Accounts(self._database), self._roles.grants, clock)
         )

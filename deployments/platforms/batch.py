@@ -112,7 +112,7 @@ class BatchRunner:
             return await self._platform.complete(item.request, self._bound(item))
         except PlatformError as error:
             return error
-        except Exception:  # an adapter's bug must not leave the caller waiting
+        except Exception:  # noqa: BLE001  an adapter's bug must not leave the caller waiting
             _log.exception("the adapter of %s failed", self._name)
             return PlatformError(self._name, ErrorKind.BAD_REPLY, "our adapter failed")
 

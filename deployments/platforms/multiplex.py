@@ -28,8 +28,6 @@ TICK_S = 0.002
 BATCH_MAX = 64
 # Beyond this many unanswered calls of one replica to one platform, waiting longer helps nobody.
 WAITING_MAX = 2000
-# How much longer than the item's own deadline the caller waits before it stops believing the replica.
-GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class Multiplexer:
         self._unanswered += 1
         self._waiting.append(pending)
         self._arm()
-        until = asyncio.get_running_loop().time() + deadline_s + GRACE_S
+        until = asyncio.get_running_loop().time() + deadline_s
         try:
             while True:
                 # Around the wait alone: held open across a `yield`, a timeout belongs to

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from yaml import YAMLError, safe_load
 
 import config
+from config.security import RbacSettings
 from routing.errors import ConfigError
 
 _SHIPPED = Path(config.__file__).parent / "policies" / "rbac.yaml"
@@ -26,6 +27,30 @@ class Roles:
 
     permissions: frozenset[str]
     grants: Mapping[str, frozenset[str]]
+
+
+def roles_of(rbac: RbacSettings | None) -> Roles:
+    """The roles the configuration names, or those that ship.
+
+    A policy file's relative path starts where the packages are installed, as the shipped
+    `config/policies/rbac.yaml` does.
+
+    Raises:
+        ConfigError: they were switched off, are in several files, or one named is not there.
+    """
+    if rbac is None:
+        return load_roles()
+    if not rbac.enabled:
+        raise ConfigError("configuration", None, "rbac.enabled", "roles cannot be switched off")
+    if len(rbac.policies) > 1:
+        raise ConfigError("configuration", None, "rbac.policies", "put them into one file")
+    root = Path(config.__file__).parent.parent
+    roles = load_roles(*(root / policy.policy_file for policy in rbac.policies))
+    for role in rbac.roles:
+        if role not in roles.grants:
+            message = f"the policy grants nothing to {role}; there are: {', '.join(roles.grants)}"
+            raise ConfigError("configuration", None, "rbac.roles", message)
+    return roles
 
 
 def load_roles(path: Path = _SHIPPED) -> Roles:

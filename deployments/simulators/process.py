@@ -72,7 +72,7 @@ class Simulators:
             "--port", str(self._port), "--port-file", str(self._port_file), "--key", self._key,
         ]  # fmt: skip
         with self._log.open("ab") as log:
-            # A group of its own: Ctrl-C at the terminal is ours to pass on, after the drain.
+            # A group of its own: Ctrl-C at the terminal is ours, and they are ended last.
             self._process = subprocess.Popen(  # noqa: S603  our own module
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )

@@ -13,7 +13,6 @@ from typing_extensions import override
 from deployments.platforms.base import Platform
 from deployments.platforms.batch import BatchRunner
 from deployments.platforms.multiplex import (
-    GRACE_S,
     Event,
     Item,
     Multiplexer,
@@ -240,7 +239,7 @@ def possible_kinds(caller: Caller, *, lost: bool) -> set[ErrorKind]:
         "truncated": {ErrorKind.STREAM_TRUNCATED},
         "hangs": set[ErrorKind](),
     }[caller.end]
-    if caller.end == "hangs" or sum(caller.pauses) + 2 * GRACE_S >= caller.deadline_s:
+    if caller.end == "hangs" or sum(caller.pauses) >= caller.deadline_s:
         own.add(ErrorKind.TIMEOUT)
     if lost:
         own.add(ErrorKind.CONNECTION)

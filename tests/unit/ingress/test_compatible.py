@@ -325,7 +325,7 @@ async def test_openais_client_raises_its_own_class_for_each_refusal(
     with pytest.raises(openai.BadRequestError, match="anthropic"):
         await ask(world, **{"x-supportmax-fallback": "nobody"})
     with pytest.raises(openai.BadRequestError) as dear:
-        await ask(world, "openai", **{"x-supportmax-max-cost": "0.0000000001"})
+        await ask(world, "openai", **{"x-supportmax-max-cost": "0.000000001"})
     assert (dear.value.code, dear.value.param) == (
         "requirements_impossible",
         "x-supportmax-max-cost",

@@ -55,7 +55,7 @@ def anthropic_says(
     ],
 )
 def test_openais_codes_are_understood(status: int, code: str | None, kind: ErrorKind) -> None:
-    """The table of research/platforms.md, row by row."""
+    """The table of what each status and code means, row by row."""
     error = openai_says(status, code=code, type="whatever_error", message="Words.")
     assert (error.kind, error.status, error.platform) == (kind, status, "openai")
     assert error.detail == f"{code or 'whatever_error'}: Words."
@@ -119,7 +119,7 @@ def test_azures_codes_are_understood(
 def test_anthropics_codes_are_understood(
     status: int, kind_of_error: str, code: str | None, message: str, kind: ErrorKind
 ) -> None:
-    """The table of research/platforms.md, row by row."""
+    """The table of what each status and code means, row by row."""
     assert anthropic_says(status, kind_of_error, message, code).kind is kind
 
 

@@ -1,6 +1,7 @@
 """supportmax: the command line. Every failure is one readable line and a status that says so."""
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from deployments.boot import Boot
-from routing.errors import SupportMaxError
+from deployments.demo import TENANT
+from routing.clock import SystemClock
+from routing.errors import RequestError, SupportMaxError
 
 PROFILES = ("development", "production")
 
@@ -33,10 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from deployments.run import run  # noqa: PLC0415  `check` needs none of it
 
                 run(boot, asked.port, console)
+            case "keys":
+                return _keys(boot, asked)
             case unknown:
                 raise AssertionError(unknown)
     except (SupportMaxError, OSError) as error:
-        console.print(f"[red]error[/] {error}", soft_wrap=True)
+        said = error.detail if isinstance(error, RequestError) else str(error)
+        console.print("[red]error[/]", end=" ")
+        console.print(said, soft_wrap=True, markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -53,6 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--port", type=_port, default=None, help="instead of the configuration's (8000)"
     )
+    keys = commands.add_parser("keys", help="make, list and revoke API keys")
+    keys.add_argument("--tenant", default=TENANT, help=f"whose keys (default: {TENANT})")
+    actions = keys.add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="print a new key, once")
+    create.add_argument("name", help="what it is for")
+    create.add_argument("--role", action="append", default=[], help="may be repeated; none: agent")
+    actions.add_parser("list", help="every key, without its secret")
+    actions.add_parser("revoke", help="end a key").add_argument("key_id")
+    keys.set_defaults(config=(), profile="development")
     for command in (check, run):
         command.add_argument(
             "config", nargs="*", type=Path, help="configuration files or folders; none: as shipped"
@@ -76,6 +92,21 @@ def _home() -> Path:
     home = Path(os.environ.get("SUPPORTMAX_HOME", ".supportmax")).resolve()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return home
+
+
+def _keys(boot: Boot, asked: argparse.Namespace) -> int:
+    from deployments import keys  # noqa: PLC0415
+
+    clock = SystemClock()
+    match asked.action:
+        case "create":
+            roles = asked.role or ["agent"]
+            asyncio.run(keys.create(boot, asked.tenant, asked.name, roles, clock))
+        case "list":
+            asyncio.run(keys.show(boot, asked.tenant))
+        case _:
+            asyncio.run(keys.revoke(boot, asked.tenant, asked.key_id, clock))
+    return 0
 
 
 def _check(boot: Boot) -> int:

@@ -44,13 +44,17 @@ class ChatBody(_Body):
     strategy: Strategy | None = None
     requirements: RequirementsBody = Field(default_factory=RequirementsBody)
     sources: list[Source] | None = Field(None, max_length=3)
-    tools: Literal["auto", "none"] = "auto"
+    tools: Literal["auto", "none"] = Field(
+        "auto", description="business tools; none are registered in this version"
+    )
     stream: bool = False
     max_tokens: int | None = Field(None, ge=1, le=128_000)
     metadata: dict[
         Annotated[str, StringConstraints(max_length=64)],
         Annotated[str, StringConstraints(max_length=512)],
-    ] = Field(default_factory=dict, max_length=16)
+    ] = Field(
+        default_factory=dict, max_length=16, description="the caller's own notes; not kept yet"
+    )
 
 
 class FixedChatBody(ChatBody):

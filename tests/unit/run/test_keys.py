@@ -1,0 +1,49 @@
+"""The keys command, on a data directory of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from deployments.cli import main
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A key that was lost is replaced, never read again."""
+    assert main(["keys", "create", "the help desk", "--role", "agent"]) == 0
+    secret = capsys.readouterr().out.strip()
+    _, key_id, random = secret.split("_", 2)
+    assert main(["keys", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert key_id in listed
+    assert "the help desk" in listed
+    assert random not in listed
+    assert main(["keys", "revoke", key_id]) == 0
+    assert main(["keys", "list"]) == 0
+    assert "revoked" in capsys.readouterr().out
+    assert main(["keys", "revoke", key_id]) == 1
+    assert "no live key" in capsys.readouterr().err
+
+
+def test_another_tenants_keys_are_neither_listed_nor_revoked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A tenant's administrator sees the tenant's keys."""
+    assert main(["keys", "create", "theirs"]) == 0
+    key_id = capsys.readouterr().out.split("_")[1]
+    assert main(["keys", "--tenant", "other", "list"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["keys", "--tenant", "other", "revoke", key_id]) == 1
+
+
+def test_a_role_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such a key could do nothing, which nobody would understand."""
+    assert main(["keys", "create", "x", "--role", "chief"]) == 1
+    assert "there are: admin" in capsys.readouterr().err

@@ -77,7 +77,7 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
             # Ray's workers look for modules in the driver's folder first: in one with a
             # package called `config` they would find that in place of ours.
             os.chdir(boot.home)
-            dashboard = stack.enter_context(_ray())
+            dashboard = stack.enter_context(_ray(stop))
             stop.listen()  # again: Ray has put a handler of its own in place of ours
             if simulators is not None:
                 simulators.wait_until_up()
@@ -92,14 +92,15 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
         while not stop.wait(1.0):
             if simulators is not None:
                 simulators.keep_alive()
-        console.print("stopping …")
+        console.print("stopping when the answers under way are given (Ctrl-C again: at once) …")
 
 
 class _Stop:
-    """Ctrl-C and SIGTERM as a condition that can be waited for; a second Ctrl-C does not tear."""
+    """Ctrl-C and SIGTERM as a condition that can be waited for; a second one ends a drain."""
 
     def __init__(self) -> None:
         self.asked = False
+        self._drains = False
         self._read, self._write = os.pipe()
 
     def wait(self, seconds: float) -> bool:
@@ -123,7 +124,20 @@ class _Stop:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
+    @contextlib.contextmanager
+    def impatience(self) -> Iterator[None]:
+        """Let the next signal end what is inside, and nothing after it."""
+        self._drains = True
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                yield
+        finally:
+            self._drains = False
+
     def _ask(self, number: int, frame: "FrameType | None") -> None:
+        if self._drains:
+            self._drains = False
+            raise KeyboardInterrupt
         self.asked = True
         os.write(self._write, b"x")
 
@@ -151,7 +165,7 @@ def _refuse_taken(host: str, port: int) -> None:
 
 
 @contextlib.contextmanager
-def _ray() -> Iterator[str]:
+def _ray(stop: "_Stop") -> Iterator[str]:
     """A Ray node of our own; yields its dashboard's address."""
     import ray  # noqa: PLC0415  after the flags, and not for `supportmax check`
 
@@ -173,7 +187,13 @@ def _ray() -> Iterator[str]:
     finally:
         from ray import serve  # noqa: PLC0415
 
+        from deployments import options  # noqa: PLC0415
+
         with _quiet():
+            # First the application alone: its replicas finish what they have, and HAProxy
+            # is still there to carry it.
+            with stop.impatience():
+                serve.delete(options.APPLICATION)
             serve.shutdown()  # type: ignore[no-untyped-call]
             ray.shutdown()
 

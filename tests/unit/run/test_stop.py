@@ -1,0 +1,39 @@
+"""Ctrl-C, once and again."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from deployments.run import _Stop
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_a_wish_that_can_be_waited_for(number: signal.Signals) -> None:
+    """It interrupts nothing: what runs decides where it stops."""
+    with _Stop() as stop:
+        assert not stop.wait(0)
+        os.kill(os.getpid(), number)
+        assert stop.wait(60)
+
+
+def test_a_second_one_ends_the_drain_and_a_third_nothing() -> None:
+    """Who does not want to wait for answers under way need not; the rest of the stop is whole."""
+    passed = []
+    with _Stop() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        with stop.impatience():
+            os.kill(os.getpid(), signal.SIGINT)
+            passed.append("the drain went on")
+        os.kill(os.getpid(), signal.SIGINT)
+        passed.append("the stop went on")
+    assert passed == ["the stop went on"]

@@ -60,7 +60,8 @@ lock: $(UV) ## resolve the dependencies anew
 	@touch $@
 
 .venv/bin/python: | $(UV)
-	@$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "SupportMax needs Python 3.11 to 3.13; name one, as in: make run PYTHON=python3.12" >&2; exit 1; }
+	$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/python $(UV)
 	@echo "installing SupportMax into .venv/ …"

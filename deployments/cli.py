@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--role", action="append", default=[], help="may be repeated; none: agent")
     actions.add_parser("list", help="every key, without its secret")
     actions.add_parser("revoke", help="end a key").add_argument("key_id")
-    keys.set_defaults(config=(), profile="development")
+    keys.add_argument("--config", action="append", type=Path, help="whose roles; none: as shipped")
+    keys.set_defaults(profile="development")
     for command in (check, run):
         command.add_argument(
             "config", nargs="*", type=Path, help="configuration files or folders; none: as shipped"

@@ -1,12 +1,14 @@
 """`supportmax keys`: make, list and revoke API keys, also while SupportMax runs."""
 
+import os
 import sys
 from collections.abc import Sequence
 
 from actors.database.accounts import Accounts
 from actors.database.engine import open_database
+from config.loader import load_settings
 from deployments.boot import Boot
-from deployments.security.rbac import load_roles
+from deployments.security.rbac import roles_of
 from routing.clock import Clock, rfc3339
 from routing.errors import RequestError
 
@@ -17,7 +19,8 @@ async def create(boot: Boot, tenant: str, name: str, roles: Sequence[str], clock
     Raises:
         RequestError: there is no such role.
     """
-    known = load_roles().grants
+    settings = load_settings(boot.config, os.environ, boot.profile).settings
+    known = roles_of(settings.rbac).grants
     if unknown := [role for role in roles if role not in known]:
         there = ", ".join(known)
         raise RequestError("unknown_role", f"no role {', '.join(unknown)}; there are: {there}")

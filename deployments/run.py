@@ -233,9 +233,14 @@ def _serve(boot: Boot, settings: Settings, port: int) -> None:
         http_options=HTTPOptions(host=settings.server.host, port=port),
         logging_config=logging_config,
     )
-    serve.run(
-        app.build(boot), name=options.APPLICATION, route_prefix="/", logging_config=logging_config
-    )
+    application = app.build(boot)
+    try:
+        serve.run(
+            application, name=options.APPLICATION, route_prefix="/", logging_config=logging_config
+        )
+    except RuntimeError as error:
+        logs = "/tmp/ray/session_latest/logs/serve"  # noqa: S108  where Ray puts them
+        raise StartError(f"the replicas did not start ({error}); they say why in {logs}") from error
 
 
 def _wait_until_ready(address: str, stop: _Stop) -> None:

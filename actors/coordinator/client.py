@@ -107,7 +107,8 @@ class CoordinatorClient:
             except Exception:  # noqa: BLE001  reporting goes on whatever happened
                 _log.exception("a report to the coordinator failed")
             self._wake.clear()
-            # A pause between reports in any case; after it, news travel at once.
+            # The bound on reports, also while the actor is away and every one of them fails at
+            # once; no event could say it. After it, news travel at once.
             await asyncio.sleep(SYNC_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SYNC_EVERY_S):

@@ -149,6 +149,7 @@ class Executor:
         left_s = journey.plan.time_for(index, self._clock.monotonic() - journey.began)
         if left_s - pause_s < _WORTH_ASKING_S:
             return False
+        # The time itself is what the platform asked for; it is within the caller's, by the above.
         await asyncio.sleep(pause_s)
         return True
 

@@ -83,6 +83,7 @@ class BatchRunner:
                 left -= ended
                 yield events
                 if paced and left:
+                    # Not for an event: text gathers meanwhile, and one yield carries it all.
                     await asyncio.sleep(PACE_S)
         finally:
             await self.cancel(mine)

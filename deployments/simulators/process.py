@@ -57,7 +57,7 @@ class Simulators:
             ended = self._process is None or self._process.poll() is not None
             if ended or time.monotonic() > until:
                 raise SimulatorsDown(f"the simulators did not start; see {self._log}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # another process writes the file, and no event of ours says so
         self._port = int(self._port_file.read_text())
 
     def keep_alive(self) -> None:

@@ -103,7 +103,7 @@ def bench(progress: Progress) -> Report:
 def _at_rest(pids: dict[int, str]) -> float:
     """How much of a core the processes take while nobody asks."""
     before = cpu_ticks(pids).total()
-    time.sleep(REST_S)
+    time.sleep(REST_S)  # rest is what is measured
     return (cpu_ticks(pids).total() - before) * TICK_S / REST_S * 100
 
 

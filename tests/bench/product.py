@@ -94,7 +94,7 @@ def _first_answer(process: "subprocess.Popen[bytes]", home: Path, port: int, log
     while process.poll() is None and time.monotonic() < until:
         if key.exists() and _answers(port, key.read_text().strip()):
             return key.read_text().strip()
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two questions to a process that says nothing of its own accord
     raise RuntimeError(f"the product did not start:\n{log.read_text()[-3000:]}")
 
 

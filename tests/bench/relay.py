@@ -63,7 +63,7 @@ async def serve(upstream_port: int) -> None:
     while not server.started:
         if serving.done():
             await serving
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # uvicorn has a flag and no event
     sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)

@@ -817,6 +817,7 @@ def test_a_signal_ends_the_process_in_order(tmp_path: Path, number: signal.Signa
 def test_the_process_ends_when_its_parent_has_gone(tmp_path: Path) -> None:
     """A killed test run or service leaves no simulator behind; here the pipe's end tells."""
     port_file = tmp_path / "port"
+    # The parent looks for the file again and again: it has nothing else to wait on.
     orphaning = (
         "import subprocess, sys, pathlib, time\n"
         "child = subprocess.Popen([sys.executable, '-m', 'deployments.simulators.server',"

@@ -67,6 +67,7 @@ async def test_a_connection_whose_answer_was_read_is_used_again() -> None:
 
 async def test_a_full_pool_is_told_from_a_slow_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saturation is ours: it must not be held against the platform."""
+    # The bound itself is the product's; this is how long a full pool is waited for here.
     monkeypatch.setattr(module, "POOL_S", 0.05)
     go_on = asyncio.Event()
 
@@ -79,7 +80,7 @@ async def test_a_full_pool_is_told_from_a_slow_vendor(monkeypatch: pytest.Monkey
     transport = Transport(max_connections=1)
     async with served(wait) as head:
         first = asyncio.create_task(ask(transport, head))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one turn of the loop: the first call takes the only place
         with pytest.raises(PoolFull):
             await ask(transport, head)
         go_on.set()

@@ -121,7 +121,7 @@ def _wait_for(log: Path, text: str, process: subprocess.Popen[bytes], within_s: 
     while text not in log.read_text():
         assert process.poll() is None, log.read_text()[-3000:]
         assert time.monotonic() < until, log.read_text()[-3000:]
-        time.sleep(0.2)
+        time.sleep(0.2)  # make writes to a file, which nobody can wait on
 
 
 def _without_keys() -> dict[str, str]:

@@ -89,5 +89,7 @@ class Inbox:
     async def _poll(self) -> ActivitySet:
         found = await self._conversation.activities(self._watermark)
         if not found.activities:
+            # Polling is for agents without a WebSocket: nothing tells us, so we ask again; the
+            # turn's deadline ends it.
             await asyncio.sleep(self._poll_s)
         return found

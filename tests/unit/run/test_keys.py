@@ -43,6 +43,19 @@ def test_another_tenants_keys_are_neither_listed_nor_revoked(
     assert main(["keys", "--tenant", "other", "revoke", key_id]) == 1
 
 
+def test_the_roles_are_those_of_the_configured_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An operator's own policy is the one that counts, here as on every route."""
+    policy = tmp_path / "rbac.yaml"
+    policy.write_text("permissions: {chat:create: ask}\nroles: {chief: [chat:create]}\n")
+    configuration = tmp_path / "c.yaml"
+    configuration.write_text(f"rbac: {{roles: [chief], policies: [{{policy_file: {policy}}}]}}\n")
+    assert main(["keys", "--config", str(configuration), "create", "x", "--role", "chief"]) == 0
+    assert main(["keys", "--config", str(configuration), "create", "x", "--role", "agent"]) == 1
+    assert "there are: chief" in capsys.readouterr().err
+
+
 def test_a_role_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Such a key could do nothing, which nobody would understand."""
     assert main(["keys", "create", "x", "--role", "chief"]) == 1

@@ -338,3 +338,9 @@ async def test_impossible_requirements_of_a_stream_are_its_one_event(
     problem = heard.events[-1][1]
     assert heard.names in (["error"], ["problem"])
     assert (problem["status"], problem["code"]) == (422, "requirements_impossible")
+
+
+async def test_an_empty_list_of_fallbacks_means_nobody_else(healthy: httpx2.AsyncClient) -> None:
+    """It is a wish like any other, not the absence of one."""
+    free = await healthy.post("/v3/chat", json={"message": MESSAGE, "fallback_platforms": []})
+    assert len(free.json()["decision"]["plan"]) == 1

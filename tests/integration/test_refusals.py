@@ -168,3 +168,5 @@ async def test_a_stream_is_refused_like_any_other_request(http: httpx2.AsyncClie
     """Before it begins there is still a status to say it with."""
     answer = await http.post("/v3/chat", json={"message": "", "stream": True})
     assert_problem(answer, 422, "invalid_request")
+    body = {"message": MESSAGE, "stream": True, "requirements": {"max_cost": 1e-9}}
+    assert_problem(await http.post("/v3/chat", json=body), 422, "requirements_impossible")

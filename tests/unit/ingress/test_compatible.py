@@ -322,6 +322,9 @@ async def test_openais_client_raises_its_own_class_for_each_refusal(
     with pytest.raises(openai.BadRequestError) as bad:
         await ask(world, **{"x-supportmax-max-cost": "much"})
     assert bad.value.param == "x-supportmax-max-cost"
+    with pytest.raises(openai.BadRequestError) as endless:
+        await ask(world, **{"x-supportmax-max-cost": "1e-99999999"})
+    assert len(endless.value.message) < 1000  # written out, it would have a hundred million digits
     with pytest.raises(openai.BadRequestError, match="anthropic"):
         await ask(world, **{"x-supportmax-fallback": "nobody"})
     with pytest.raises(openai.BadRequestError) as dear:

@@ -11,7 +11,7 @@ from routing.estimate import (
     count_input_bytes,
     expected_cost_usd,
 )
-from routing.exchange import Usage
+from routing.exchange import ResponseSchema, Usage
 from routing.message import Message, ProviderState, ToolCall, ToolResult, ToolSpec
 from routing.money import Price
 from tests.unit.routing.worlds import CHEAP
@@ -108,3 +108,16 @@ def test_text_that_normalising_would_lengthen_is_counted_at_its_longer_form() ->
 def test_text_that_is_not_valid_unicode_can_still_be_counted() -> None:
     """A lone surrogate in a customer's message does not become our exception."""
     assert count_input_bytes("\ud800", (), ()) == 6
+
+
+def test_a_response_schema_is_part_of_what_is_sent() -> None:
+    """Half a megabyte of schema is billed like half a megabyte of text."""
+    schema = ResponseSchema("answer", {"type": "object", "description": "x" * 500_000})
+    assert count_input_bytes("", (), (), schema) > 500_000 + count_input_bytes("", (), ())
+
+
+def test_what_every_call_costs_is_expected_of_every_call() -> None:
+    """A platform paid by the message is not free because it counts no tokens."""
+    price = Price(Decimal(0), Decimal(0), per_call=Decimal("0.02"))
+    assert expected_cost_usd(price, 1000, 1000) == Decimal("0.02")
+    assert price.bound(1000, 1000) == price.cost(Usage()) == Decimal("0.02")

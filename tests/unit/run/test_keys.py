@@ -43,6 +43,17 @@ def test_another_tenants_keys_are_neither_listed_nor_revoked(
     assert main(["keys", "--tenant", "other", "revoke", key_id]) == 1
 
 
+def test_a_misspelt_profile_is_refused_and_never_taken_for_development(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever writes `prod` must not be answered by simulators."""
+    monkeypatch.setenv("SUPPORTMAX_PROFILE", "prod")
+    with pytest.raises(SystemExit) as stopped:
+        main(["check"])
+    assert stopped.value.code == 2
+    assert "development, production" in capsys.readouterr().err
+
+
 def test_the_roles_are_those_of_the_configured_policy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ BIN := .venv/bin
 # Compiled bytecode: a start takes 20 s with it and 80 s without.
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 export PYTHONDONTWRITEBYTECODE :=
+# Programs that others wrote, whose dependencies are not ours: each has an environment of its own.
+JUDGES := .judges/llmock/installed .judges/direct-line/installed .judges/agent-engine/installed
 
 .PHONY: help
 help: ## list what there is
@@ -22,7 +24,7 @@ run: .venv/run ## install and start on http://127.0.0.1:8000 (PORT= changes it);
 	@exec $(BIN)/supportmax run $(if $(PORT),--port $(PORT))
 
 .PHONY: test
-test: .venv/dev ## install and run every test
+test: .venv/dev judges ## install and run every test
 	$(BIN)/python -m pytest
 
 .PHONY: check
@@ -33,7 +35,7 @@ check: .venv/dev ## format, lint, types, imports
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: bench
-bench: .venv/dev ## measure the road against a bare relay; prints a table, writes bench.json
+bench: .venv/dev ## measure the road against a bare relay and each platform's calls; writes bench.json
 	$(BIN)/python -m tests.bench
 
 .PHONY: chaos
@@ -41,7 +43,10 @@ chaos: .venv/dev ## only the tests that break things
 	$(BIN)/python -m pytest -m chaos
 
 .PHONY: setup
-setup: .venv/dev ## install everything for work on SupportMax itself
+setup: .venv/dev judges ## install everything for work on SupportMax itself
+
+.PHONY: judges
+judges: $(JUDGES) tests/judges/node_modules/.installed ## install the programs of others that tests/judges asks
 
 .PHONY: format
 format: .venv/dev ## write the format and the fixes that need no thought
@@ -52,6 +57,9 @@ format: .venv/dev ## write the format and the fixes that need no thought
 lock: $(UV) ## resolve the dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	for judge in llmock direct-line agent-engine; do
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade tests/judges/$$judge.in -o tests/judges/$$judge.lock
+	done
 
 .uv/bin/uv: requirements-uv.lock
 	@echo "installing uv into .uv/ …"
@@ -74,3 +82,16 @@ lock: $(UV) ## resolve the dependencies anew
 	@echo "installing what the tests need into .venv/ …"
 	$(INSTALL) -r requirements-dev.lock
 	@touch $@
+
+.judges/%/installed: tests/judges/%.lock | .venv/bin/python $(UV)
+	@echo "installing the judge $* into .judges/$*/ …"
+	$(UV) venv --quiet --clear --python $(BIN)/python .judges/$*
+	$(UV) pip install --quiet --python .judges/$*/bin/python --compile-bytecode --require-hashes -r $<
+	@touch $@
+
+# Their install scripts are not run: all there is among them is one that reports to its makers.
+tests/judges/node_modules/.installed: tests/judges/package-lock.json tests/judges/package.json
+	@echo "installing the judge prism into tests/judges/node_modules/ …"
+	cd tests/judges
+	npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.installed \
+	  || echo "npm is missing or failed; the tests that need it are skipped, or fail where CI=true" >&2

@@ -7,7 +7,7 @@ simulated or disabled (resolve). Nothing here calls anybody, and nothing happens
 from config.loader import SHIPPED, Loaded, load_settings
 from config.platforms import PlatformName
 from config.problems import ConfigErrors, Notice
-from config.resolve import ResolvedPlatform, credential_of, resolve_platforms, to_profile
+from config.resolve import ResolvedPlatform, credential_of, resolve_platforms, to_profiles
 from config.settings import Profile, Settings
 
 __all__ = [
@@ -22,5 +22,5 @@ __all__ = [
     "credential_of",
     "load_settings",
     "resolve_platforms",
-    "to_profile",
+    "to_profiles",
 ]

@@ -64,6 +64,18 @@ class Document:
             loc = loc[:-1]
         return self.places.get(())
 
+    def written(self, loc: Loc) -> Loc:
+        """`loc` without what validation added.
+
+        That is the place in a list that is written as its one block, and the mark of a key
+        that is wrong itself.
+        """
+        written: Loc = ()
+        for part in loc:
+            if (isinstance(part, str) and part != "[key]") or (*written, part) in self.places:
+                written = (*written, part)
+        return written
+
     def error(self, loc: Loc, message: str) -> ConfigError:
         """An error at `loc`."""
         place = self.place(loc)

@@ -1,7 +1,7 @@
 """Pydantic's findings as sentences for the person who wrote the file."""
 
 import difflib
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -40,7 +40,7 @@ _BOUNDS = {
 
 def explain(details: ErrorDetails, document: Document) -> ConfigError:
     """One finding with file, line, key and what to write instead; never a secret."""
-    loc: Loc = details["loc"]
+    loc = document.written(details["loc"])
     if details["type"] == "extra_forbidden":
         return document.error(loc, _unknown_key(loc))
     if details["type"] in {"value_error", "assertion_error"}:
@@ -96,11 +96,16 @@ def _field(loc: Loc) -> FieldInfo | None:
 def _fields(loc: Loc) -> dict[str, FieldInfo]:
     """The settings that a block at `loc` may have."""
     model: type[BaseModel] | None = Settings
+    is_name = False
     for part in loc:
         if isinstance(part, int):
             continue
+        if is_name:  # of a block that its writer named, such as an assistant's
+            is_name = False
+            continue
         field = None if model is None else model.model_fields.get(part)
         model = None if field is None else _model_in(field.annotation)
+        is_name = field is not None and get_origin(field.annotation) is dict
     if model is None:
         return {}
     return {name: field for name, field in model.model_fields.items() if not field.exclude}

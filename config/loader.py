@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from config.assistant_models import check_assistants
 from config.document import Document, Loc, Value, read_document
 from config.explain import explain
 from config.interpolate import interpolate
@@ -52,6 +53,10 @@ def load_settings(paths: Sequence[Path] | None, env: Mapping[str, str], profile:
         settings = modern.settings
         errors += modern.errors
         notices += modern.notices
+        checked = check_assistants(settings, document)
+        settings = checked.settings
+        errors += checked.errors
+        notices += checked.notices
     if errors or settings is None:
         raise ConfigErrors(sorted(errors, key=lambda error: (error.path, error.line or 0)))
     return Loaded(settings, tuple(notices))

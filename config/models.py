@@ -1,6 +1,6 @@
 """What is known about models: retired names, what each can do, and its limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +12,15 @@ from config.platforms import PlatformName
 from config.values import Section
 from routing.capability import Capability
 from routing.errors import ConfigError
+from routing.message import IMAGE_TYPES, ImageType
+from routing.request_limits import DEAREST_IMAGE_TOKENS, RequestLimits
+from routing.tool_schema import Dialect
 
 COPILOT_MODEL = "copilot-studio"
 """Stands for the model that a Copilot Studio agent chooses by itself."""
+
+AGENT_ENGINE_MODEL = "agent-engine"
+"""The same for an agent of Google's Agent Engine."""
 
 _TABLE = Path(__file__).with_name("models.yaml")
 
@@ -29,8 +35,27 @@ class Retirement(Section):
     use: str
 
 
+class _Limits(Section):
+    tools: int | None = None
+    tool_name: str | None = None
+    dialect: Dialect | None = None
+    strict_tools: int | None = None
+    strict_optionals: int | None = None
+    strict_unions: int | None = None
+    image_types: frozenset[ImageType] = IMAGE_TYPES
+    names_image_types: bool = False
+    image_tokens: int = Field(DEAREST_IMAGE_TOKENS, gt=0)
+    continues: bool = True
+
+    def limits(self, image_tokens: int | None) -> RequestLimits:
+        """The same for routing, with what an image costs one model where that is its own."""
+        family = RequestLimits(**dict(self))
+        return family if image_tokens is None else replace(family, image_tokens=image_tokens)
+
+
 class _Family(Section):
     platforms: tuple[PlatformName, ...]
+    limits: _Limits
     capabilities: frozenset[Capability]
     context_window: int
     max_output_tokens: int
@@ -43,6 +68,7 @@ class _Row(Section):
     context_window: int | None = None
     max_output_tokens: int | None = None
     prior_latency_ms: float | None = None
+    image_tokens: int | None = Field(None, gt=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +82,7 @@ class ModelFacts:
     prior_latency_ms: float
     retires_at: str | None = None
     known: bool = True
+    limits: RequestLimits = field(default_factory=RequestLimits)
 
 
 # A model nobody told us about: the limits of a model of 2024, so that we ask for too little
@@ -83,12 +110,22 @@ class ModelTable(Section):
         notice = self.retired.get(model)
         return model if notice is None else notice.use
 
+    def successor(self, model: str) -> str | None:
+        """What to use in place of a model that was shut down or soon will be, None of another."""
+        notice = self.retired.get(model) or self.retiring.get(model)
+        return None if notice is None else notice.use
+
+    def sold_on(self, model: str) -> frozenset[str]:
+        """The platforms on which `model` is sold, none where it is not in the table."""
+        platforms = {name for family in self.families.values() for name in family.platforms}
+        return frozenset(name for name in platforms if self._row(name, model) is not None)
+
     def facts(self, platform: PlatformName, model: str) -> ModelFacts:
         """What `model` (after aliases) can do on `platform`."""
         row = self._row(platform, model)
         retiring = self.retiring.get(model)
         if row is None:
-            return _UNKNOWN
+            return replace(_UNKNOWN, limits=self._usual_limits(platform))
         family = self.families[row.family]
         return ModelFacts(
             capabilities=family.capabilities,
@@ -97,7 +134,13 @@ class ModelTable(Section):
             quality=row.quality,
             prior_latency_ms=row.prior_latency_ms or family.prior_latency_ms,
             retires_at=None if retiring is None else retiring.ends,
+            limits=family.limits.limits(row.image_tokens),
         )
+
+    def _usual_limits(self, platform: PlatformName) -> RequestLimits:
+        """What the platform's wire takes whatever the model; an image may cost the dearest."""
+        sold = [family for family in self.families.values() if platform in family.platforms]
+        return sold[0].limits.limits(DEAREST_IMAGE_TOKENS)
 
     def _row(self, platform: PlatformName, model: str) -> _Row | None:
         fitting = [

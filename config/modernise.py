@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from config.document import Document, Loc
-from config.models import COPILOT_MODEL, ModelTable, shipped_models
+from config.models import AGENT_ENGINE_MODEL, COPILOT_MODEL, ModelTable, shipped_models
 from config.platforms import (
     AnthropicSettings,
     AzureOpenAISettings,
@@ -77,6 +77,8 @@ def _tell_of_inline_secrets(step: _Step, platform: PlatformSettings) -> None:
 
 
 def _with_current_model(step: _Step, platform: ModelSettings) -> ModelSettings:
+    if isinstance(platform, GoogleVertexSettings) and platform.agent_engine:
+        return _without_what_an_agent_takes_not(step, platform)
     changes = dict(_model_changes(step, platform))
     model = changes.get("model", changes.get("base_model", model_name(platform)))
     facts = step.table.facts(step.platform, model)
@@ -97,6 +99,15 @@ def _with_current_model(step: _Step, platform: ModelSettings) -> ModelSettings:
         limit = facts.max_output_tokens
         step.error("max_tokens", f"{model} answers {limit} tokens at most; write {limit} or less")
     return platform.model_copy(update={**changes, "temperature": temperature})
+
+
+def _without_what_an_agent_takes_not(
+    step: _Step, platform: GoogleVertexSettings
+) -> GoogleVertexSettings:
+    for key in ("model", "max_tokens", "temperature"):
+        if step.loc(key) in step.document.texts:
+            step.notice(key, "an agent of Agent Engine has its own; it is left out")
+    return platform.model_copy(update={"max_tokens": None, "temperature": None})
 
 
 def _model_changes(step: _Step, platform: ModelSettings) -> Iterator[tuple[str, str]]:
@@ -132,6 +143,8 @@ def _base_model(step: _Step, platform: AzureOpenAISettings) -> Iterator[tuple[st
 def model_name(platform: ModelSettings) -> str:
     """The model whose limits and prices hold; empty when an Azure deployment does not say."""
     match platform:
+        case GoogleVertexSettings(agent_engine=str()):
+            return AGENT_ENGINE_MODEL
         case OpenAISettings() | AnthropicSettings() | GoogleVertexSettings():
             return platform.model
         case AzureOpenAISettings():

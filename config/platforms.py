@@ -1,12 +1,14 @@
 """Settings of the platforms: which a company has, how each is reached, what it may use of it."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from config.values import Credential, Number, Section, Text, WebAddress, Whole
+from config.workload_identity import AnthropicWorkloadIdentity, OpenAIWorkloadIdentity
 from routing.money import Price
 
 PlatformName = Literal["openai", "anthropic", "azure_openai", "google_vertex", "copilot_studio"]
@@ -20,6 +22,14 @@ def _decimal_text(value: object) -> object:
 Usd = Annotated[Decimal, BeforeValidator(_decimal_text), Field(ge=0, le=100_000)]
 
 
+def _agent_engine(name: str) -> str:
+    if not re.fullmatch(r"projects/[^/\s]+/locations/[^/\s]+/reasoningEngines/[^/\s]+", name):
+        raise ValueError(
+            "write the agent's full name: projects/.../locations/.../reasoningEngines/..."
+        )
+    return name
+
+
 class PriceOverride(Section):
     """A negotiated price in USD per million tokens; it wins over the public list."""
 
@@ -31,7 +41,14 @@ class PriceOverride(Section):
     def price(self) -> Price:
         """The override as the price that routing reckons with."""
         return Price(
-            self.input, self.output, self.cache_read, self.cache_write, source="configuration"
+            self.input,
+            self.output,
+            self.cache_read,
+            self.cache_write,
+            source="configuration",
+            # One figure for writing is one for however long it is kept.
+            long_cache_write=self.input if self.cache_write is None else self.cache_write,
+            is_agreed=True,
         )
 
 
@@ -73,27 +90,67 @@ class PlatformSettings(Section):
     price_override: PriceOverride | None = None
 
 
-class ModelSettings(PlatformSettings):
-    """A platform where the caller chooses the model's limits."""
+class FurtherModel(Section):
+    """Another model of a platform that the road may choose; a bare name stands for `model`.
 
+    `deployment` is Azure's name for it. What is left out is known of the model, not taken
+    from the platform.
+    """
+
+    model: Text = Field(examples=["gpt-6-luna"])
+    deployment: Text | None = Field(default=None, examples=["support-luna"])
+    max_tokens: Whole | None = Field(default=None, ge=1, le=1_000_000, examples=[4000])
+    quality: Number | None = Field(default=None, ge=0, le=1, examples=[0.7])
+    price_override: PriceOverride | None = None
+
+
+def _named(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+class ModelSettings(PlatformSettings):
+    """A platform where the caller chooses the model's limits.
+
+    `models` are those that the road may choose beside `model`.
+    """
+
+    # 50: more than any vendor sells; a decision weighs every one of them.
+    models: tuple[Annotated[FurtherModel, BeforeValidator(_named)], ...] = Field(
+        default=(), max_length=50, examples=["[gpt-6-luna, gpt-6.1-sol]"]
+    )
     max_tokens: Whole | None = Field(default=None, ge=1, le=1_000_000, examples=[4000])
     temperature: Number | None = Field(default=None, ge=0, le=2, examples=[0.7])
 
 
 class OpenAISettings(ModelSettings):
-    """OpenAI, or a server that speaks its Responses wire at `base_url`."""
+    """OpenAI, or a server that speaks its Responses wire at `base_url`.
+
+    `auth: workload_identity` takes the identity of the machine in place of a key.
+    """
 
     api_key: Credential | None = Field(default=None, examples=["${OPENAI_API_KEY}"])
     model: Text = Field(default="gpt-6.1-terra", examples=["gpt-6.1-terra"])
     base_url: WebAddress | None = Field(default=None, examples=["https://us.api.openai.com/v1"])
+    auth: Literal["key", "workload_identity"] = Field(default="key", examples=["key"])
+    workload_identity: OpenAIWorkloadIdentity | None = Field(
+        default=None, examples=["{identity_provider_id: idp_0123, service_account_id: sa_0123}"]
+    )
 
 
 class AnthropicSettings(ModelSettings):
-    """Anthropic, or a server that speaks its Messages wire at `base_url` (without /v1)."""
+    """Anthropic, or a server that speaks its Messages wire at `base_url` (without /v1).
+
+    `auth: workload_identity` takes the identity of the machine in place of a key.
+    """
 
     api_key: Credential | None = Field(default=None, examples=["${ANTHROPIC_API_KEY}"])
     model: Text = Field(default="claude-sonnet-5-5", examples=["claude-sonnet-5-5"])
     base_url: WebAddress | None = Field(default=None, examples=["https://gateway.example.com"])
+    auth: Literal["key", "workload_identity"] = Field(default="key", examples=["key"])
+    workload_identity: AnthropicWorkloadIdentity | None = Field(
+        default=None,
+        examples=["{token_file: /var/..., federation_rule_id: fdrl_..., organization_id: ...}"],
+    )
 
 
 class AzureOpenAISettings(ModelSettings):
@@ -115,11 +172,19 @@ class AzureOpenAISettings(ModelSettings):
 
 
 class GoogleVertexSettings(ModelSettings):
-    """Google's Agent Platform (Vertex AI); credentials are Google's application default."""
+    """Google's Agent Platform (Vertex AI); credentials are Google's application default.
+
+    `agent_engine` is an agent deployed there. It answers in place of `model`, and decides
+    itself what its answers are made of; `project_id` and `location` are then in its name.
+    """
 
     project_id: Text | None = Field(default=None, examples=["${GCP_PROJECT_ID}"])
     location: Text = Field(default="global", examples=["global"])
     model: Text = Field(default="gemini-3.8-flash", examples=["gemini-3.8-flash"])
+    agent_engine: Annotated[Text, AfterValidator(_agent_engine)] | None = Field(
+        default=None,
+        examples=["projects/my-project/locations/us-central1/reasoningEngines/1234567890"],
+    )
 
 
 class CopilotStudioSettings(PlatformSettings):

@@ -1,7 +1,7 @@
 """Which platforms can answer: configured, simulated or disabled, and why."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -35,6 +35,17 @@ _SIMULATED_REGIONS = frozenset({"us", "eu"})
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model as it will be used; `model` is the name after aliases."""
+
+    model: str
+    facts: ModelFacts
+    quality: float
+    max_tokens: int
+    price_override: Price | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedPlatform:
     """A platform as it will be run. It holds no credential, so it may cross processes.
 
@@ -58,6 +69,7 @@ class ResolvedPlatform:
     base_url: str | None
     options: Mapping[str, str]
     price_override: Price | None
+    further_models: tuple[ResolvedModel, ...] = ()
 
 
 def resolve_platforms(settings: Settings, profile: Profile) -> tuple[ResolvedPlatform, ...]:
@@ -73,27 +85,48 @@ def resolve_platforms(settings: Settings, profile: Profile) -> tuple[ResolvedPla
     return tuple(resolved)
 
 
-def to_profile(resolved: ResolvedPlatform, price: Price | None) -> PlatformProfile:
-    """What routing needs to know; `price` is the list price, which a negotiated one replaces."""
-    return PlatformProfile(
-        name=resolved.name,
-        model=resolved.model,
-        capabilities=resolved.facts.capabilities,
-        context_window=resolved.facts.context_window,
-        max_output_tokens=resolved.max_tokens,
-        regions=resolved.regions,
-        quality=resolved.quality,
-        prior_latency_ms=resolved.facts.prior_latency_ms,
-        price=resolved.price_override or price,
-        simulated=resolved.state == "simulated",
-        temperature=resolved.temperature,
-        retires_at=resolved.facts.retires_at,
+def to_profiles(
+    resolved: ResolvedPlatform, list_price: Callable[[str], Price | None]
+) -> tuple[PlatformProfile, ...]:
+    """What routing needs to know of each model, the platform's own choice first.
+
+    `list_price` gives a model's list price, which a negotiated one replaces.
+    """
+    own = ResolvedModel(
+        resolved.model,
+        resolved.facts,
+        resolved.quality,
+        resolved.max_tokens,
+        resolved.price_override,
+    )
+    return tuple(
+        PlatformProfile(
+            name=resolved.name,
+            model=each.model,
+            capabilities=each.facts.capabilities,
+            context_window=each.facts.context_window,
+            max_output_tokens=each.max_tokens,
+            regions=resolved.regions,
+            quality=each.quality,
+            prior_latency_ms=each.facts.prior_latency_ms,
+            price=each.price_override or list_price(each.model),
+            simulated=resolved.state == "simulated",
+            temperature=resolved.temperature,
+            retires_at=each.facts.retires_at,
+            limits=each.facts.limits,
+        )
+        for each in (own, *resolved.further_models)
     )
 
 
 def credential_of(settings: Settings, name: PlatformName) -> SecretStr | None:
-    """The platform's key or secret; call it in the replica that needs it, and pass it nowhere."""
+    """The platform's key or secret; call it in the replica that needs it, and pass it nowhere.
+
+    None where the platform takes an identity instead, also when there is a key as well.
+    """
     match getattr(settings.platforms, name):
+        case platform if _keyless(platform):
+            return None
         case OpenAISettings(api_key=key) | AnthropicSettings(api_key=key):
             return key
         case AzureOpenAISettings(api_key=key):
@@ -114,11 +147,8 @@ def _resolve(
     tunable = platform if isinstance(platform, ModelSettings) else None
     model = COPILOT_MODEL if tunable is None else model_name(tunable)
     facts = shipped_models().facts(name, model)
-    limit = facts.max_output_tokens
-    if tunable is not None and tunable.max_tokens is not None:
-        limit = min(tunable.max_tokens, limit) if facts.known else tunable.max_tokens
+    limit = _limit(facts, None if tunable is None else tunable.max_tokens)
     regions = frozenset(platform.regions)
-    override = platform.price_override
     return ResolvedPlatform(
         name=name,
         state=state,
@@ -134,8 +164,32 @@ def _resolve(
         replicas=platform.replicas,
         base_url=None if state == "simulated" else _base_url(platform),
         options=_options(platform, model, state),
-        price_override=_price(platform) if override is None else override.price(),
+        price_override=_price(platform),
+        further_models=() if tunable is None else _further(name, tunable, model),
     )
+
+
+def _limit(facts: ModelFacts, wanted: int | None) -> int:
+    if wanted is None:
+        return facts.max_output_tokens
+    return min(wanted, facts.max_output_tokens) if facts.known else wanted
+
+
+def _further(name: PlatformName, platform: ModelSettings, own: str) -> tuple[ResolvedModel, ...]:
+    """The models beside the platform's own; one that is named twice counts once."""
+    table = shipped_models()
+    found: dict[str, ResolvedModel] = {}
+    for further in platform.models:
+        model = table.current(further.model)
+        facts, override = table.facts(name, model), further.price_override
+        found[model] = ResolvedModel(
+            model,
+            facts,
+            facts.quality if further.quality is None else further.quality,
+            _limit(facts, further.max_tokens or platform.max_tokens),
+            None if override is None else override.price(),
+        )
+    return tuple(resolved for model, resolved in found.items() if model != own)
 
 
 def _state(
@@ -156,6 +210,10 @@ def _state(
 def _not_configured(settings: Settings, name: PlatformName, platform: PlatformSettings) -> str:
     """Why the platform cannot be reached, or nothing."""
     unset = settings.unset_below(f"platforms.{name}")
+    if _keyless(platform):
+        # A key that nobody reads may well be missing: the shipped file names one.
+        unread = settings.unset_below(f"platforms.{name}.api_key")
+        unset = tuple(variable for variable in unset if variable not in unread)
     if unset:
         return f"{', '.join(unset)} not set"
     missing = [key for key in _needed(platform) if getattr(platform, key) is None]
@@ -168,19 +226,24 @@ def _not_configured(settings: Settings, name: PlatformName, platform: PlatformSe
 def _needed(platform: PlatformSettings) -> tuple[str, ...]:
     match platform:
         case OpenAISettings() | AnthropicSettings():
-            return ("api_key",)
+            return ("workload_identity" if _keyless(platform) else "api_key",)
         case AzureOpenAISettings(auth="entra"):
             return ("endpoint", "deployment")
         case AzureOpenAISettings():
             return ("api_key", "endpoint", "deployment")
-        case GoogleVertexSettings():
-            return ("project_id",)
+        case GoogleVertexSettings(agent_engine=agent):
+            return () if agent else ("project_id",)
         case CopilotStudioSettings(token_endpoint=str()):
             return ("bot_id",)
         case CopilotStudioSettings():
             return ("bot_id", "secret")
         case _:
             raise TypeError(f"{type(platform).__name__} has no row here")
+
+
+def _keyless(platform: PlatformSettings) -> bool:
+    """Whether the platform is told to take an identity; its key is then not read."""
+    return getattr(platform, "auth", "key") != "key"
 
 
 def _base_url(platform: PlatformSettings) -> str | None:
@@ -199,14 +262,25 @@ def _options(platform: PlatformSettings, model: str, state: State) -> dict[str, 
         return _simulated_options(platform, model)
     names: tuple[str, ...] = ()
     match platform:
-        case AzureOpenAISettings():
-            names = ("deployment", "auth", "api", "api_version")
+        case OpenAISettings(auth="workload_identity") | AnthropicSettings(auth="workload_identity"):
+            identity = platform.workload_identity
+            described = {} if identity is None else identity.model_dump(exclude_none=True)
+            return {"auth": platform.auth, **described}
+        case AzureOpenAISettings(models=models):
+            further = {f"deployment:{m.model}": m.deployment or m.model for m in models}
+            return further | _set(platform, "deployment", "auth", "api", "api_version")
+        case GoogleVertexSettings(agent_engine=str()):
+            names = ("agent_engine",)
         case GoogleVertexSettings():
             names = ("project_id", "location")
         case CopilotStudioSettings():
             names = ("bot_id", "token_endpoint", "environment_id", "schema_name")
         case _:
             pass
+    return _set(platform, *names)
+
+
+def _set(platform: PlatformSettings, *names: str) -> dict[str, str]:
     return {name: value for name in names if (value := getattr(platform, name)) is not None}
 
 
@@ -214,7 +288,11 @@ def _simulated_options(platform: PlatformSettings, model: str) -> dict[str, str]
     """What a simulator is told: it knows deployments by their models, and any project."""
     match platform:
         case AzureOpenAISettings():
-            return {"deployment": model}
+            return {"deployment": model} | {
+                f"deployment:{further.model}": further.model for further in platform.models
+            }
+        case GoogleVertexSettings(agent_engine=str(agent)):
+            return {"agent_engine": agent}
         case GoogleVertexSettings():
             return {"project_id": "simulated", "location": "global"}
         case _:
@@ -223,6 +301,11 @@ def _simulated_options(platform: PlatformSettings, model: str) -> dict[str, str]
 
 def _price(platform: PlatformSettings) -> Price | None:
     """The price that only the configuration knows; list prices are looked up elsewhere."""
+    if platform.price_override is not None:
+        price = platform.price_override.price()
+        is_agent = isinstance(platform, GoogleVertexSettings) and platform.agent_engine
+        # An agent's tokens are not its whole price: Google bills its processors by the hour.
+        return replace(price, is_estimate=True) if is_agent else price
     if not isinstance(platform, CopilotStudioSettings):
         return None
     each = Decimal(str(platform.credits_per_message))

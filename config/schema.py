@@ -27,7 +27,8 @@ def _with_variables(node: Any) -> Any:
         return [_with_variables(item) for item in node]
     if not isinstance(node, dict):
         return node
-    if node.get("type") in {"integer", "number", "boolean"} or "enum" in node:
+    # No set: a setting may itself be called `type`, and a block of settings cannot be hashed.
+    if node.get("type") in ("integer", "number", "boolean") or "enum" in node:
         kept = {key: node[key] for key in ("default", "examples") if key in node}
         rest = {key: value for key, value in node.items() if key not in {*kept, "title"}}
         return {**kept, "anyOf": [rest, _VARIABLE]}

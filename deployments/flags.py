@@ -25,6 +25,9 @@ SERVING: Mapping[str, str] = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     # Handle calls by gRPC instead of the object store: 6.5 -> 2.3 ms.
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
+    # 4 MiB otherwise, which one image fills. A call carries 64 requests of 1 MiB at most, and
+    # images of 32 MiB (multiplex.py); what is left is for the envelopes.
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(128 * 1024 * 1024),
     # Its metrics cost 65 to 150 us per request in another process; ours come from the replicas.
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_HAPROXY_NBTHREAD": "1",

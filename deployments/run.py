@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from config.loader import load_settings
+from config.quality import quality_of
 from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments import first_start, flags
@@ -58,6 +59,7 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
     port = settings.server.port if port is None else port
     resolved = resolve_platforms(settings, boot.profile)
     roles_of(settings.rbac)
+    quality_of(settings.routing.adaptive)
     if all(p.state == "disabled" for p in resolved):
         why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"
         raise StartError(f"no platform can be asked ({why})")

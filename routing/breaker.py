@@ -43,6 +43,30 @@ _NEEDS_A_PERSON = frozenset(
 )
 
 
+class Ailment(StrEnum):
+    """What can be wrong, each with a breaker of its own, because each heals by itself.
+
+    A model that is overloaded says nothing about the account, and a wrong key nothing
+    about the model.
+    """
+
+    HEALTH = "health"
+    """It fails, is slow or is not there: one model on one platform."""
+    MODEL = "model"
+    """It was shut down: the same."""
+    ACCOUNT = "account"
+    """The key is wrong or the money is gone: every model of the platform."""
+
+
+AILMENT_OF: dict[ErrorKind, Ailment] = {
+    **dict.fromkeys(ErrorKind, Ailment.HEALTH),
+    ErrorKind.MODEL_GONE: Ailment.MODEL,
+    ErrorKind.CREDENTIALS: Ailment.ACCOUNT,
+    ErrorKind.PERMISSION: Ailment.ACCOUNT,
+    ErrorKind.QUOTA_EXHAUSTED: Ailment.ACCOUNT,
+}
+
+
 class BreakerPhase(StrEnum):
     """Where a breaker stands."""
 
@@ -103,8 +127,10 @@ def release_probe(breaker: Breaker, key: str, now: float) -> Breaker:
     return replace(breaker, until=now, probe=None)
 
 
-def fold(breaker: Breaker, outcome: Outcome, now: float) -> Breaker:
-    """The breaker after `outcome` was reported at `now`.
+def fold(breaker: Breaker, ailment: Ailment, outcome: Outcome, now: float) -> Breaker:
+    """The breaker for `ailment` after `outcome` was reported at `now`.
+
+    A failure of another kind says nothing here, but that its probe is over.
 
     While open or half open, attempts go past the breaker when every other way is closed
     too. A success among them closes it; a failure says nothing new, and prolonging the
@@ -115,10 +141,12 @@ def fold(breaker: Breaker, outcome: Outcome, now: float) -> Breaker:
     began_at = outcome.at - outcome.latency_ms / 1000
     is_probe = breaker.probe == key
     decides = is_probe or began_at >= breaker.until
-    breaker = _cool(release_probe(breaker, key, now), outcome, now)
+    breaker = release_probe(breaker, key, now)
+    if ailment is Ailment.HEALTH:
+        breaker = _cool(breaker, outcome, now)
     if not is_probe and began_at < breaker.since:
         return breaker
-    match _verdict(outcome):
+    match _verdict(outcome, ailment):
         case "neutral":
             return breaker
         case "hopeless":
@@ -129,12 +157,14 @@ def fold(breaker: Breaker, outcome: Outcome, now: float) -> Breaker:
             return _fail(breaker, now, decides=decides)
 
 
-def _verdict(outcome: Outcome) -> Literal["success", "failure", "neutral", "hopeless"]:
-    """What an outcome says about health; refusing a request is a healthy thing to do."""
-    if outcome.abandoned:
-        return "neutral"
-    if outcome.error is None:
+def _verdict(
+    outcome: Outcome, ailment: Ailment
+) -> Literal["success", "failure", "neutral", "hopeless"]:
+    """What an outcome says about an ailment; refusing a request is a healthy thing to do."""
+    if outcome.error is None and not outcome.abandoned:
         return "success"
+    if outcome.error is None or outcome.abandoned or AILMENT_OF[outcome.error] is not ailment:
+        return "neutral"
     if outcome.error in _NEEDS_A_PERSON:
         return "hopeless"
     if HANDLING[outcome.error].counts_against_health:

@@ -4,148 +4,209 @@ The same arguments give the same decision, so a recorded one can be replayed and
 about. It costs tens of microseconds, so every replica decides for itself.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
+from routing.conformal import share_within
 from routing.eligibility import Candidate, assess
 from routing.errors import ErrorKind, NoPlatformAvailable, PlatformError, RequestError, Violation
-from routing.estimate import TaskFacts
 from routing.impossible import explain_impossible
+from routing.learned import Judgement
 from routing.message import Json
-from routing.plan import DEFAULT_DEADLINE_S, MAX_ATTEMPTS, AttemptPlan, make_plan
+from routing.plan import AttemptPlan, make_plan
 from routing.platform_profile import PlatformProfile
 from routing.policies import POLICIES
-from routing.policy import Policy, Strategy
-from routing.requirement import Requirements
+from routing.policies.adaptive import Adaptive
+from routing.policy import Policy, Ranking, Strategy
+from routing.question import Question
 from routing.scorecard import Snapshot
+from routing.size import Size
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which platforms were weighed, on which snapshot, and what will be tried.
+    """Which targets were weighed, on which snapshot, and what will be tried.
 
-    `seed` stays below 2^53 to survive JSON. A chosen platform that is not eligible was
-    the least bad: every breaker was open.
+    A chosen target that is not eligible was the least bad: every breaker was open.
+    `propensity` is the probability with which the policy drew the chosen one: what an
+    evaluation of other policies on this decision's outcome divides by. `world` names the
+    state of the world it was taken on, for those who keep it.
     """
 
     id: str
-    strategy: Strategy
-    seed: int
+    question: Question
     snapshot: int
-    chosen: str
     candidates: tuple[Candidate, ...]
     plan: AttemptPlan
+    propensity: float
+    world: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> str:
+        """The platform that is asked first."""
+        return self.plan.primary.platform
+
+    @property
+    def strategy(self) -> Strategy:
+        """By what the candidates were ranked."""
+        return self.question.strategy
 
     def to_json(self) -> dict[str, Json]:
         """The decision as callers, status pages and the audit see it."""
+        limit_ms = self.question.requirements.max_latency_ms
+        size = self.question.facts.size
         return {
             "id": self.id,
             "strategy": self.strategy.value,
             "chosen": self.chosen,
-            "candidates": [_candidate_json(candidate) for candidate in self.candidates],
+            "model": self.plan.primary.model,
+            "candidates": [_candidate_json(c, size, limit_ms) for c in self.candidates],
             "snapshot": self.snapshot,
-            "seed": self.seed,
+            "seed": self.question.seed,
+            "propensity": self.propensity,
             "plan": [attempt.to_json() for attempt in self.plan.attempts],
+            "hedge_after_s": self.plan.hedge_after_s,
+            "world": dict(self.world),
         }
 
 
 def decide(
     profiles: Sequence[PlatformProfile],
     snapshot: Snapshot,
-    requirements: Requirements,
-    facts: TaskFacts,
+    question: Question,
     *,
-    strategy: Strategy,
-    platform: str | None = None,
-    fallback_platforms: Sequence[str] = (),
-    deadline_s: float = DEFAULT_DEADLINE_S,
-    now: float,
-    seed: int,
     decision_id: str,
     policies: Mapping[Strategy, Policy] = POLICIES,
-    max_attempts: int = MAX_ATTEMPTS,
 ) -> Decision:
-    """Choose a platform and its fallbacks.
+    """Choose a target and its fallbacks.
 
-    `profiles` come in the operator's order, which breaks ties. With `platform` None any
-    of them may be chosen by `strategy`; fallbacks are then the caller's, or the next in
-    rank where the caller named none. A fixed `platform` fails over only to platforms the
-    caller named.
+    `profiles` come in the operator's order, which breaks ties. Without a platform any of
+    them may be chosen by the strategy; fallbacks are then the caller's, or the next in
+    rank where the caller named none. A fixed platform fails over to other models of its
+    own, unless the model is fixed too, and to platforms the caller named.
 
     Raises:
-        RequestError: `platform_unknown`, or `requirements_impossible` when no platform
+        RequestError: `platform_unknown`, or `requirements_impossible` when no target
             could ever take the request; each limit is named with its smallest relaxation.
         NoPlatformAvailable: those that could asked not to be called for now, or there is none.
     """
-    _check_names(profiles, platform, fallback_platforms)
-    requested = None if platform is None else {platform, *fallback_platforms}
+    _check_names(profiles, question)
+    is_requested = _wish(question)
+    policy, judge = policies[question.strategy], None
+    if question.strategy is Strategy.ADAPTIVE:
+        policy = Adaptive(snapshot.learned)
+        judge = snapshot.learned.judges(question.facts.reading)
     candidates = tuple(
         assess(
             profile,
-            snapshot.of(profile.name),
-            requirements,
-            facts,
-            now,
-            is_requested=requested is None or profile.name in requested,
+            snapshot.of(profile.target),
+            question.requirements,
+            question.facts,
+            question.now,
+            is_requested=is_requested is None or is_requested(profile),
+            inexpressible_before=question.inexpressible.get(profile.target, ()),
+            own_in_flight=snapshot.own.get(profile.target, 0),
+            judgement=None if judge is None else judge.of(profile),
         )
         for profile in profiles
     )
-    eligible = [candidate for candidate in candidates if candidate.is_eligible]
-    if not eligible:
-        ranked = [_least_bad(candidates, now)]
-    elif platform is None:
-        ranked = policies[strategy](eligible, Random(seed))  # noqa: S311  spreads load, hides nothing
-        if fallback_platforms:
-            ranked = [ranked[0], *_named(eligible, fallback_platforms, ranked[0])]
+    eligible = [candidate for candidate in candidates if not candidate.reasons]
+    if eligible:
+        # The seed spreads load and hides nothing.
+        ranking = policy(eligible, Random(question.seed))  # noqa: S311
+        ranked = _as_wished(ranking.order, question)
     else:
-        ranked = _named(eligible, (platform, *fallback_platforms))
-    limit_ms = requirements.max_latency_ms
-    within_s = deadline_s if limit_ms is None else min(deadline_s, limit_ms / 1000)
-    plan = make_plan(ranked, within_s, max_attempts, now)
-    return Decision(
-        decision_id, strategy, seed, snapshot.version, ranked[0].platform, candidates, plan
+        ranking = Ranking([_least_bad(candidates, question.now)])
+        ranked = ranking.order
+    plan = make_plan(ranked, question.within_s, question.max_attempts, question.facts, question.now)
+    propensity = ranking.propensity if ranked[0] is ranking.order[0] else 1.0
+    return Decision(decision_id, question, snapshot.version, candidates, plan, propensity)
+
+
+def _wish(question: Question) -> Callable[[PlatformProfile], bool] | None:
+    """Whether a target is among those asked for; None where any is."""
+    platform, model = question.platform, question.model
+    if platform is None and model is None:
+        return None
+    fallbacks = frozenset(question.fallback_platforms)
+    return lambda profile: (
+        profile.name in fallbacks
+        or ((platform is None or profile.name == platform) and model in {None, profile.model})
     )
 
 
-def _named(
-    eligible: Sequence[Candidate], names: Sequence[str], but: Candidate | None = None
-) -> list[Candidate]:
-    by_name = {candidate.platform: candidate for candidate in eligible if candidate is not but}
-    # dict.fromkeys drops a name given twice and keeps the caller's order.
-    return [by_name[name] for name in dict.fromkeys(names) if name in by_name]
+def _as_wished(order: Sequence[Candidate], question: Question) -> list[Candidate]:
+    """The ranking, first by the caller's own order of platforms, then so that platforms differ.
+
+    What befalls one model of a platform mostly befalls the others: they come last.
+    """
+    first = question.platform
+    fallbacks = question.fallback_platforms
+    if first is None and not fallbacks:
+        return _spread(order)
+    if first is None:
+        best = order[0]
+        rest = [c for c in order if c is not best and c.platform in fallbacks]
+    else:
+        own = [c for c in order if c.platform == first]
+        if not own:
+            return _in_order_of(fallbacks, order)
+        best = own[0]
+        rest = [c for c in order if c is not best]
+    return [best, *_in_order_of(fallbacks, rest), *(c for c in rest if c.platform not in fallbacks)]
+
+
+def _in_order_of(names: Sequence[str], order: Sequence[Candidate]) -> list[Candidate]:
+    """The best of each named platform in the order of the names, then their other models."""
+    # dict.fromkeys drops a name given twice.
+    by_name = [c for name in dict.fromkeys(names) for c in order if c.platform == name]
+    return _spread(by_name)
+
+
+def _spread(order: Sequence[Candidate]) -> list[Candidate]:
+    """The best of every platform first, their other models behind."""
+    seen: set[str] = set()
+    front: list[Candidate] = []
+    behind: list[Candidate] = []
+    for candidate in order:
+        (behind if candidate.platform in seen else front).append(candidate)
+        seen.add(candidate.platform)
+    return front + behind
 
 
 def _least_bad(candidates: Sequence[Candidate], now: float) -> Candidate:
-    """The platform to try although nobody is eligible.
+    """The target to try although nobody is eligible.
 
     An open breaker is our guess, and with every other way closed a wrong guess costs
     nothing; so the one whose cool-down ends first is tried, alone, lest an outage be
-    answered with several times the calls. A cooling platform asked not to be called.
+    answered with several times the calls. A cooling platform asked not to be called, and
+    what an administrator holds open is no guess.
     """
     if not candidates:
         raise NoPlatformAvailable("no platform is configured")
     resting = [candidate for candidate in candidates if candidate.is_only_resting]
     if not resting:
         raise explain_impossible(candidates)
-    guessed = [c for c in resting if not c.scorecard.is_cooling(now)]
+    guessed = [c for c in resting if not c.scorecard.is_cooling(now) and not c.scorecard.forced]
     if not guessed:
         raise NoPlatformAvailable(
-            "every platform that could answer asked not to be called for now",
-            tuple(_cooling_error(candidate, now) for candidate in resting),
+            "every platform that could answer may not be called for now",
+            tuple(_resting_error(candidate, now) for candidate in resting),
         )
     return min(guessed, key=lambda c: c.scorecard.breaker_until or now)
 
 
-def _cooling_error(candidate: Candidate, now: float) -> PlatformError:
-    until = candidate.scorecard.cooling_until or now
+def _resting_error(candidate: Candidate, now: float) -> PlatformError:
+    card = candidate.scorecard
+    until = max(card.cooling_until or now, card.breaker_until or now)
+    kind = ErrorKind.RATE_LIMITED if card.is_cooling(now) else ErrorKind.OVERLOADED
     detail = "; ".join(reason.detail for reason in candidate.reasons)
-    return PlatformError(candidate.platform, ErrorKind.RATE_LIMITED, detail, until - now)
+    return PlatformError(candidate.platform, kind, detail, until - now)
 
 
-def _check_names(
-    profiles: Sequence[PlatformProfile], platform: str | None, fallbacks: Sequence[str]
-) -> None:
+def _check_names(profiles: Sequence[PlatformProfile], question: Question) -> None:
+    platform, fallbacks = question.platform, question.fallback_platforms
     if platform is None and not fallbacks:
         return
     known = {profile.name for profile in profiles}
@@ -161,12 +222,29 @@ def _check_names(
         raise RequestError("platform_unknown", "a platform asked for is not configured", violations)
 
 
-def _candidate_json(candidate: Candidate) -> dict[str, Json]:
-    cost_usd = candidate.expected_cost_usd
+def _candidate_json(candidate: Candidate, size: Size, limit_ms: float | None) -> dict[str, Json]:
+    cost_usd, bound_usd = candidate.expected_cost_usd, candidate.cost_bound_usd
+    bounds_ms = candidate.scorecard.bounds_ms[size]
+    within = None if limit_ms is None or bounds_ms is None else share_within(bounds_ms, limit_ms)
     return {
         "platform": candidate.platform,
+        "model": candidate.profile.model,
         "eligible": candidate.is_eligible,
-        "expected_cost_usd": None if cost_usd is None else float(cost_usd),
+        "expected_cost_usd": None if cost_usd is None else round(cost_usd, 12),
+        "cost_bound_usd": None if bound_usd is None else float(bound_usd),
+        "max_tokens": candidate.max_tokens,
         "latency_p95_ms": round(candidate.latency_p95_ms, 1),
+        "in_time_probability": None if within is None else round(within, 4),
+        "quality": _judgement_json(candidate.judgement),
         "reasons": [reason.to_json() for reason in candidate.reasons],
+    }
+
+
+def _judgement_json(judgement: Judgement | None) -> dict[str, Json] | None:
+    if judgement is None:
+        return None
+    return {
+        "predicted": round(judgement.cold, 6),
+        "believed": round(judgement.mean, 6),
+        "lower_bound": round(judgement.lower, 6),
     }

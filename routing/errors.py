@@ -4,7 +4,8 @@ Errors cross processes, so every argument goes positionally to `super().__init__
 (an exception with a keyword-only constructor does not unpickle).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
@@ -44,6 +45,44 @@ class AccessError(SupportMaxError):
     ) -> None:
         super().__init__(code, detail, retry_after_s)
         self.code = code
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class MisdirectedRequest(SupportMaxError):
+    """Another region serves this tenant; nobody was called."""
+
+    code = "misdirected_request"
+
+    def __init__(self, detail: str, region: str) -> None:
+        super().__init__(detail, region)
+        self.detail = detail
+        self.region = region
+
+
+class BudgetExceeded(SupportMaxError):
+    """What may be spent today is spent or set aside; nobody was called.
+
+    `retry_after_s` is the time until the budget begins anew.
+    """
+
+    code = "budget_exceeded"
+
+    def __init__(self, detail: str, budget: str, left_usd: Decimal, retry_after_s: float) -> None:
+        super().__init__(detail, budget, left_usd, retry_after_s)
+        self.detail = detail
+        self.budget = budget
+        self.left_usd = left_usd
+        self.retry_after_s = retry_after_s
+
+
+class BudgetUnavailable(SupportMaxError):
+    """Whether a budget allows this cannot be told just now; nobody was called."""
+
+    code = "budget_unavailable"
+
+    def __init__(self, detail: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(detail, retry_after_s)
         self.detail = detail
         self.retry_after_s = retry_after_s
 
@@ -136,6 +175,9 @@ HANDLING: dict[ErrorKind, Handling] = {
     ErrorKind.SATURATED: Handling(retry_same=False, fail_over=True, counts_against_health=False),
 }
 
+# A 429 that says when it is over is worth the wait, where there is nobody else to ask.
+_LIMITED_UNTIL = replace(HANDLING[ErrorKind.RATE_LIMITED], retry_same=True)
+
 
 class PlatformError(SupportMaxError):
     """A platform did not do what we asked; another one may.
@@ -163,6 +205,8 @@ class PlatformError(SupportMaxError):
     @property
     def handling(self) -> Handling:
         """What may be done about it."""
+        if self.kind is ErrorKind.RATE_LIMITED and self.retry_after_s is not None:
+            return _LIMITED_UNTIL
         return HANDLING[self.kind]
 
 

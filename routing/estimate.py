@@ -14,8 +14,11 @@ from decimal import Decimal
 
 from routing.capability import Capability
 from routing.exchange import ResponseSchema
-from routing.message import Message, ToolSpec
+from routing.message import Image, Message, ToolSpec
 from routing.money import Price
+from routing.quality import Reading
+from routing.size import Size, size_of
+from routing.tool_schema import Dialect, Findings, response_findings, tool_findings
 
 _MILLION = Decimal(1_000_000)
 
@@ -24,6 +27,9 @@ BYTES_PER_TOKEN = 4
 
 EXPECTED_TOKENS_PER_MESSAGE = 4
 """Role and separators: OpenAI's cookbook counts 3 and a primed reply; others are close."""
+
+EXPECTED_TOKENS_PER_IMAGE = 1_300
+"""A picture of a megapixel: 1,090 to 1,450 at Google, OpenAI and Anthropic (November 2026)."""
 
 BOUND_TOKENS_PER_MESSAGE = 16
 BOUND_TOKENS_PER_CALL = 64
@@ -40,8 +46,11 @@ BOUND_TOKENS_OF_SCHEMA = 512
 class TaskFacts:
     """What is known of a call before anyone is called.
 
-    `input_bytes` is what `count_input_bytes` gives for everything that will be sent;
-    `expected_output_tokens` is believed until a platform's own mean has been seen.
+    `input_bytes` is what `count_input_bytes` gives for every text that will be sent;
+    `expected_output_tokens` is believed until a platform's own mean has been seen. `tools`,
+    `response_schema` and `images` are what not every platform can be told; `image_count` is
+    how many images there are, also where they are not kept. `reading` is what was read from
+    the question's text, where the strategy goes by it.
     """
 
     input_bytes: int
@@ -49,12 +58,27 @@ class TaskFacts:
     max_tokens: int
     needs: frozenset[Capability] = frozenset()
     expected_output_tokens: int = 256  # a support answer of some 190 words
+    tools: tuple[ToolSpec, ...] = ()
+    response_schema: ResponseSchema | None = None
+    images: tuple[Image, ...] = ()
+    image_count: int = 0
+    reading: Reading | None = None
 
     input_tokens_bound: int = field(init=False)
-    """No vendor can count more input tokens than this."""
+    """No vendor can count more input tokens than this for all but the images."""
 
     input_tokens_expected: int = field(init=False)
-    """About as many input tokens as will be counted."""
+    """About as many input tokens as will be counted, images included."""
+
+    is_plain: bool = field(init=False)
+    """Whether it is text alone, which every platform can be told."""
+
+    size: Size = field(init=False)
+    """How large it is; latencies are compared with those of its size."""
+
+    _of_tools: dict[Dialect, tuple[Findings, ...]] = field(init=False, repr=False, compare=False)
+    _of_response: dict[Dialect, Findings] = field(init=False, repr=False, compare=False)
+    """Worked out when first asked for: a schema takes 20 us, and targets share their dialects."""
 
     def __post_init__(self) -> None:
         # Worked out once: every candidate of a decision asks for both.
@@ -64,15 +88,35 @@ class TaskFacts:
         if Capability.JSON_SCHEMA in self.needs:
             hidden += BOUND_TOKENS_OF_SCHEMA
         expected = self.input_bytes // BYTES_PER_TOKEN + EXPECTED_TOKENS_PER_MESSAGE * self.messages
+        image_count = max(self.image_count, len(self.images))
+        expected += EXPECTED_TOKENS_PER_IMAGE * image_count
+        is_plain = not self.tools and not self.images and self.response_schema is None
+        object.__setattr__(self, "image_count", image_count)
         object.__setattr__(self, "input_tokens_bound", self.input_bytes + hidden)
         object.__setattr__(self, "input_tokens_expected", expected)
+        object.__setattr__(self, "is_plain", is_plain)
+        object.__setattr__(self, "_of_tools", {})
+        object.__setattr__(self, "_of_response", {})
+        object.__setattr__(self, "size", size_of(expected, self.max_tokens))
 
+    def findings_of_tools(self, dialect: Dialect) -> tuple[Findings, ...]:
+        """What platforms of that dialect would refuse about each tool."""
+        if dialect not in self._of_tools:
+            self._of_tools[dialect] = tuple(tool_findings(tool, dialect) for tool in self.tools)
+        return self._of_tools[dialect]
 
-def expected_cost_usd(price: Price, input_tokens: int, output_tokens: int) -> Decimal:
-    """About what a call will cost; nothing is taken to be cached."""
-    # Price.cost of a Usage is the same and takes four times as long, five times a decision.
-    tokens_usd = (input_tokens * price.input + output_tokens * price.output) / _MILLION
-    return tokens_usd + price.per_call
+    def findings_of_response(self, dialect: Dialect) -> Findings:
+        """The same for the response's schema."""
+        if self.response_schema is None:
+            return Findings()
+        if dialect not in self._of_response:
+            schema = self.response_schema.schema
+            self._of_response[dialect] = response_findings(schema, dialect)
+        return self._of_response[dialect]
+
+    def bound_with(self, image_tokens: int) -> int:
+        """The most input tokens a platform can count that bills an image at most so many."""
+        return self.input_tokens_bound + image_tokens * self.image_count
 
 
 def affordable_tokens(price: Price, limit_usd: Decimal, input_tokens: int, wanted: int) -> int:
@@ -84,9 +128,10 @@ def affordable_tokens(price: Price, limit_usd: Decimal, input_tokens: int, wante
     if price.bound(input_tokens, wanted) <= limit_usd:
         return wanted
     left_usd = limit_usd - price.bound(input_tokens, 0)
-    if left_usd <= 0 or price.output <= 0:
+    output_rate = price.dearest(input_tokens).output
+    if left_usd <= 0 or output_rate <= 0:
         return 0
-    tokens = int(left_usd * _MILLION // price.output)
+    tokens = int(left_usd * _MILLION // output_rate)
     # Decimal rounds at 28 digits; a limit that was a float has more. One token settles it.
     return tokens if price.bound(input_tokens, tokens) <= limit_usd else tokens - 1
 
@@ -97,7 +142,10 @@ def count_input_bytes(
     tools: Sequence[ToolSpec],
     schema: ResponseSchema | None = None,
 ) -> int:
-    """UTF-8 bytes of everything a platform will be sent, for `TaskFacts.input_bytes`."""
+    """UTF-8 bytes of every text a platform will be sent, for `TaskFacts.input_bytes`.
+
+    Images are not text: no tokenizer reads their base64, and no vendor bills it.
+    """
     said = sum(_bytes_of(text) for text in _texts(system, messages, tools))
     return said if schema is None else said + _bytes_of(schema.name + json.dumps(schema.schema))
 

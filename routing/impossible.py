@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from routing.eligibility import Candidate, Reason
+from routing.eligibility import Candidate
 from routing.errors import RequestError, Violation
+from routing.reason import Reason
 
 
 def explain_impossible(candidates: Sequence[Candidate]) -> RequestError:

@@ -4,22 +4,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from routing.errors import ErrorKind
-from routing.exchange import Usage
+from routing.exchange import RateLimit, Usage
+from routing.size import Size
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One attempt, finished.
 
-    `at` is its end in seconds since the epoch. `cost_usd` is None when the price is
+    `target` is who was asked, `model` who answered. `at` is its end in seconds since the epoch. `cost_usd` is None when the price is
     unknown. `error` is None when it answered; `abandoned` marks an attempt the
-    caller gave up on, which says nothing about the platform.
+    caller gave up on, which says nothing about the platform. A cost is an estimate where
+    the vendor told no usage. `is_paced` marks what the adaptive strategy chose.
     """
 
     tenant: str
     answer_id: str
     attempt: int
     platform: str
+    target: str
     model: str
     at: float
     latency_ms: float
@@ -30,3 +33,7 @@ class Outcome:
     retry_after_s: float | None = None
     abandoned: bool = False
     simulated: bool = False
+    rate_limit: RateLimit | None = None
+    size: Size = Size.MEDIUM
+    cost_is_estimate: bool = False
+    is_paced: bool = False

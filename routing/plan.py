@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from routing.capability import Capability
 from routing.eligibility import Candidate
+from routing.estimate import TaskFacts
 from routing.message import Json
+from routing.platform_profile import target_of
 
 MAX_ATTEMPTS = 4
 """Each adds cost and delay; four independent platforms at 98.6 % (OpenAI's calendar) miss 4e-8."""
@@ -34,6 +37,11 @@ class PlannedAttempt:
     cost_bound_usd: Decimal | None = None
     is_probe: bool = False
 
+    @property
+    def target(self) -> str:
+        """Its platform and model as one name."""
+        return target_of(self.platform, self.model)
+
     def to_json(self) -> dict[str, Json]:
         """This attempt as callers see it."""
         return {
@@ -46,10 +54,15 @@ class PlannedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptPlan:
-    """Attempts on different platforms, best first; their timeouts add up to the deadline."""
+    """Attempts on different platforms, best first; their timeouts add up to the deadline.
+
+    `hedge_after_s` is the silence of the first after which the second is asked beside it,
+    None where that is not worth it or not allowed.
+    """
 
     deadline_s: float
     attempts: tuple[PlannedAttempt, ...]
+    hedge_after_s: float | None = None
 
     @property
     def primary(self) -> PlannedAttempt:
@@ -66,7 +79,7 @@ class AttemptPlan:
 
 
 def make_plan(
-    ranked: Sequence[Candidate], deadline_s: float, max_attempts: int, now: float
+    ranked: Sequence[Candidate], within_s: float, max_attempts: int, facts: TaskFacts, now: float
 ) -> AttemptPlan:
     """The first `max_attempts` of `ranked`, with the deadline split between them.
 
@@ -77,7 +90,7 @@ def make_plan(
     chosen = ranked[:max_attempts]
     reserved_s = sum(candidate.latency_p95_ms for candidate in chosen) / 1000
     attempts: list[PlannedAttempt] = []
-    left_s = deadline_s
+    left_s = within_s
     for index, candidate in enumerate(chosen, start=1):
         own_s = candidate.latency_p95_ms / 1000
         reserved_s -= own_s
@@ -95,4 +108,22 @@ def make_plan(
                 candidate.scorecard.awaits_probe(now),
             )
         )
-    return AttemptPlan(deadline_s, tuple(attempts))
+    return AttemptPlan(within_s, tuple(attempts), _hedge_after_s(chosen, facts, now))
+
+
+def _hedge_after_s(chosen: Sequence[Candidate], facts: TaskFacts, now: float) -> float | None:
+    """The first platform's own p95, where a second may be asked when it is over.
+
+    Never with tools: two platforms that both ask for a refund are two refunds. A probe is
+    no second, and of a platform not seen lately nobody knows what is late.
+    """
+    if len(chosen) < 2 or Capability.FUNCTION_CALLING in facts.needs:
+        return None
+    if chosen[0].platform == chosen[1].platform:
+        return None
+    first, second = chosen[0].scorecard, chosen[1].scorecard
+    if first.awaits_probe(now) or second.awaits_probe(now):
+        return None
+    is_streamed = Capability.STREAMING in facts.needs
+    late_ms = first.first_byte_p95_ms if is_streamed else first.latency_p95_ms
+    return None if late_ms is None else late_ms / 1000

@@ -8,32 +8,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from routing.breaker import BreakerPhase
+from routing.breaker import Ailment, BreakerPhase
+from routing.exchange import RateLimit
+from routing.learned import Learned
+from routing.platform_profile import platform_of, target_of
+
+ANY_MODEL = "*"
+"""Stands for the models of a platform that have no row of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """One platform, as seen lately; None where nothing has been seen.
+    """One model on one platform, as seen lately; None where nothing has been seen.
 
-    `success_rate` is over the `attempts` of the window that said something about the
+    `bounds_ms` has for each size of request the times within which the shares of
+    `routing.conformal.SHARES` answer. `success_rate` is over the `attempts` of the window that said something about the
     platform's health. `breaker_until` is the end of the cool-down when open, and the
     moment the probe in flight is given up for lost when half open: after it, one more
-    probe may be claimed. Times are seconds since the epoch.
+    probe may be claimed; `ailment` says which breaker it is, and `forced` that it is an
+    administrator's word. `is_borrowed` says that the latencies are what other regions saw,
+    because here nothing was. Times are seconds since the epoch.
     """
 
-    platform: str
+    target: str
     latency_p50_ms: float | None = None
     latency_p95_ms: float | None = None
     latency_p99_ms: float | None = None
     first_byte_p50_ms: float | None = None
+    first_byte_p95_ms: float | None = None
+    bounds_ms: tuple[tuple[float, ...] | None, ...] = (None, None, None)
     success_rate: float | None = None
     attempts: int = 0
     in_flight: int = 0
     breaker: BreakerPhase = BreakerPhase.CLOSED
+    ailment: Ailment | None = None
+    forced: bool = False
     breaker_until: float | None = None
     cooling_until: float | None = None
     cost_usd_today: Decimal = Decimal(0)
     mean_output_tokens: float | None = None
+    rate_limit: RateLimit | None = None
+    is_borrowed: bool = False
 
     def breaker_blocks(self, now: float) -> bool:
         """Whether the breaker keeps ordinary requests away at `now`."""
@@ -54,18 +69,28 @@ class Scorecard:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All scorecards of a region under one version; newer versions replace older ones whole."""
+    """All scorecards of a region under one version; newer versions replace older ones whole.
+
+    `own` is what the reader itself has begun since its requests were counted into the
+    scorecards, by target, below zero where more of them ended: the board is up to half a
+    second old, and a burst falls into less. `learned` is what the adaptive strategy goes by.
+    """
 
     version: int
     region: str
     at: float
     scorecards: Mapping[str, Scorecard] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
+    learned: Learned = field(default_factory=Learned)
 
     @classmethod
     def empty(cls, region: str) -> "Snapshot":
         """What is known before anything is known: decisions fall back on profiles."""
         return cls(0, region, 0.0)
 
-    def of(self, platform: str) -> Scorecard:
-        """The scorecard of `platform`, a blank one if it was never seen."""
-        return self.scorecards.get(platform) or Scorecard(platform)
+    def of(self, target: str) -> Scorecard:
+        """The scorecard of `target`, a blank one if it was never seen."""
+        card = self.scorecards.get(target)
+        if card is None:
+            card = self.scorecards.get(target_of(platform_of(target), ANY_MODEL))
+        return card or Scorecard(target)

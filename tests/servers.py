@@ -33,6 +33,9 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "schema_name": "cr_support",
     },
     "google_vertex": {"project_id": "shop", "location": "us-central1"},
+    "google_vertex:agent_engine": {
+        "agent_engine": "projects/shop/locations/us-central1/reasoningEngines/42"
+    },
 }
 
 
@@ -66,8 +69,12 @@ class Simulators:
         return Connection(self.key, address, 4, OPTIONS.get(platform, {}))
 
     async def script(self, platform: str, *behaviours: Mapping[str, object]) -> None:
-        """Queue what `platform` does with its next requests, one behaviour each."""
-        simulator = _SIMULATORS.get(platform, platform)
+        """Queue what `platform` does with its next requests, one behaviour each.
+
+        `platform/models` is its list of models alone, which no other order is for.
+        """
+        name, slash, what = platform.partition("/")
+        simulator = f"{_SIMULATORS.get(name, name)}{slash}{what}"
         await self._ask("POST", "script", {"behaviours": behaviours, "platform": simulator})
 
     async def clear(self) -> None:

@@ -8,17 +8,26 @@ While it is away, replicas go on with the last snapshot and keep their outcomes.
 import asyncio
 import contextlib
 import logging
-from collections import Counter
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TypeVar
 
 from ray.actor import ActorProxy
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 
 from actors import names
 from actors.coordinator.actor import Coordinator, CoordinatorActor, CoordinatorOptions
+from actors.coordinator.errors import CoordinatorUnavailable
+from actors.coordinator.in_flight import InFlight
+from routing.budget import Claim, Standing
+from routing.errors import BudgetUnavailable
+from routing.learned import Terms
 from routing.outcome import Outcome
+from routing.override import Override
+from routing.region import RegionFigures
 from routing.scorecard import Snapshot
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 # At most four reports a second and replica; the scoreboard is at most twice this old.
 SYNC_EVERY_S = 0.25
@@ -26,6 +35,8 @@ SYNC_EVERY_S = 0.25
 SYNC_TIMEOUT_S = 5.0
 # A probe's claim is asked for while a caller waits.
 CLAIM_TIMEOUT_S = 0.5
+# A lease is asked for while callers wait; an actor that restarts takes longer than they should.
+LEASE_TIMEOUT_S = 0.5
 # 2,000 outcomes are 1 MB on the wire; what is above waits for the next report.
 REPORT_MAX = 2000
 # At 300 requests a second this is half an hour without a coordinator; then the oldest
@@ -36,11 +47,12 @@ BACKLOG_MAX = 500_000
 class CoordinatorClient:
     """What one process knows and tells."""
 
-    def __init__(self, options: CoordinatorOptions, replica: str) -> None:
+    def __init__(self, options: CoordinatorOptions, replica: str, terms: Terms) -> None:
         self._options = options
+        self._terms = terms
         self._replica = replica
         self._snapshot = Snapshot.empty(options.region)
-        self._in_flight: Counter[str] = Counter()
+        self._in_flight = InFlight()
         self._backlog: list[Outcome] = []
         self._sending: list[Outcome] = []
         self._seq = 0
@@ -50,12 +62,15 @@ class CoordinatorClient:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The last scoreboard, at most half a second old while the coordinator lives."""
-        return self._snapshot
+        """The last scoreboard, at most half a second old while the coordinator lives.
 
-    def in_flight(self, platform: str) -> int:
+        This process's own requests are as of this moment.
+        """
+        return self._in_flight.corrected(self._snapshot)
+
+    def in_flight(self, target: str) -> int:
         """Attempts of this process under way."""
-        return self._in_flight[platform]
+        return self._in_flight.of(target)
 
     async def start(self) -> None:
         """Make sure the actor exists, and begin to report."""
@@ -72,29 +87,96 @@ class CoordinatorClient:
             with contextlib.suppress(RayError, TimeoutError):
                 await self._sync()
 
-    def begin(self, platform: str) -> None:
+    def begin(self, target: str) -> None:
         """An attempt starts."""
-        self._in_flight[platform] += 1
+        self._in_flight.begin(target)
 
     def end(self, outcome: Outcome) -> None:
         """It ended so: told at the next report, the first after a pause at once."""
-        self._in_flight[outcome.platform] -= 1
+        self._in_flight.end(outcome.target)
         if len(self._backlog) >= BACKLOG_MAX:
             _log.error("the coordinator is away too long; the oldest outcomes are dropped")
             del self._backlog[: BACKLOG_MAX // 10]
         self._backlog.append(outcome)
         self._wake.set()
 
-    async def claim_probe(self, platform: str, key: str) -> bool:
+    async def claim_probe(self, target: str, key: str) -> bool:
         """Whether the attempt `key` may be the probe of a breaker that is not closed.
 
         With the coordinator away nobody can say; then trying is better than refusing.
         """
         try:
             async with asyncio.timeout(CLAIM_TIMEOUT_S):
-                return bool(await self._handle().claim_probe.remote(platform, key))
+                return bool(await self._handle().claim_probe.remote(target, key))
         except (RayError, TimeoutError):
             return True
+
+    def release_probe(self, target: str, key: str) -> None:
+        """The attempt `key`, which claimed the probe, was never sent.
+
+        Not waited for, because whoever tells it is being cancelled; lost, it costs the
+        lease of a probe (`routing.breaker.PROBE_LEASE_S`).
+        """
+        with contextlib.suppress(RayError):
+            self._handle().release_probe.remote(target, key)
+
+    async def override(self, name: str, override: Override | None) -> Mapping[str, Override]:
+        """Keep an administrator's word about a target or platform; all that hold afterwards.
+
+        Raises:
+            CoordinatorUnavailable: nobody there, or it cannot write.
+        """
+        return await self._told(self._handle().override.remote(name, override))
+
+    async def overrides(self) -> Mapping[str, Override]:
+        """What administrators hold now.
+
+        Raises:
+            CoordinatorUnavailable: nobody there.
+        """
+        return await self._told(self._handle().overrides.remote())
+
+    async def figures(self) -> RegionFigures:
+        """What other regions may know of this one.
+
+        Raises:
+            CoordinatorUnavailable: nobody there.
+        """
+        return await self._told(self._handle().figures.remote())
+
+    async def hear_region(self, figures: RegionFigures) -> None:
+        """Another region's figures have come.
+
+        Raises:
+            CoordinatorUnavailable: nobody there.
+        """
+        await self._told(self._handle().hear_region.remote(figures))
+
+    async def lease(self, claims: Sequence[Claim]) -> list[Standing]:
+        """What each claim on a budget comes to.
+
+        Raises:
+            BudgetUnavailable: the coordinator is away, or cannot write; send the same claims again.
+        """
+        try:
+            async with asyncio.timeout(LEASE_TIMEOUT_S):
+                standings: list[Standing] = await self._handle().lease.remote(claims)
+        except (RayError, TimeoutError) as error:
+            if isinstance(error, RayActorError):
+                self._actor = None
+            detail = "What is left of the budget cannot be told at the moment."
+            raise BudgetUnavailable(detail) from error
+        return standings
+
+    async def _told(self, answer: Awaitable[_T]) -> _T:
+        """What the actor answers to a question that no customer waits for."""
+        try:
+            async with asyncio.timeout(SYNC_TIMEOUT_S):
+                return await answer
+        except (RayError, TimeoutError) as error:
+            if isinstance(error, RayActorError):
+                self._actor = None
+            raise CoordinatorUnavailable("The coordinator does not answer; ask again.") from error
 
     async def _run(self) -> None:
         while True:
@@ -119,10 +201,13 @@ class CoordinatorClient:
             self._seq += 1
             self._sending = self._backlog[:REPORT_MAX]
             del self._backlog[:REPORT_MAX]
-        busy = {platform: count for platform, count in self._in_flight.items() if count}
+        busy = self._in_flight.counts
         async with asyncio.timeout(SYNC_TIMEOUT_S):
-            report = self._handle().sync.remote(self._replica, self._seq, self._sending, busy)
-            self._snapshot = await report
+            report = self._handle().sync.remote(
+                self._replica, self._seq, self._sending, busy, self._terms
+            )
+            self._snapshot, counted = await report
+        self._in_flight.counted(counted)
         self._sending = []
 
     def _handle(self) -> ActorProxy[Coordinator]:

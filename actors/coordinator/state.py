@@ -2,112 +2,129 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import replace
 from decimal import Decimal
 
-from pydantic import TypeAdapter
-
+from actors.coordinator.book import Book, breaker_from_json, breaker_to_json, day_of
+from actors.coordinator.learning import Learning
 from routing import breaker as breakers
-from routing.breaker import Breaker, BreakerPhase
-from routing.message import Json, JsonObject
+from routing.breaker import Ailment, Breaker, BreakerPhase
+from routing.message import JsonObject
 from routing.outcome import Outcome
-from routing.scorecard import Scorecard, Snapshot
-from routing.window import LatencyWindow
+from routing.override import Override
+from routing.platform_profile import platform_of, target_of
+from routing.region import (
+    FIGURES_AGE_S,
+    MAX_TARGETS,
+    Elsewhere,
+    RegionFigures,
+    elsewhere,
+    merge,
+)
+from routing.scorecard import ANY_MODEL, Scorecard, Snapshot
 
 # A replica that has not been heard of for this long is gone, and its requests with it:
 # 20 missed reports.
 REPLICA_SILENCE_S = 5.0
-# The mean answer's length follows about the last 32 answers.
-_LENGTH_WEIGHT = 1 / 32
 # Reading the sketches costs about a millisecond; replicas ask every 250 ms each.
 _PUBLISH_EVERY_S = 0.1
-_BREAKER = TypeAdapter(Breaker)
-
-
-@dataclass(slots=True)
-class _Book:
-    """All that is known of one platform."""
-
-    breaker: Breaker = field(default_factory=Breaker)
-    latency: LatencyWindow = field(default_factory=LatencyWindow)
-    first_byte: LatencyWindow = field(default_factory=LatencyWindow)
-    mean_output_tokens: float | None = None
-    day: date | None = None
-    spent_today: Decimal = Decimal(0)
-
-    def fold(self, outcome: Outcome, now: float) -> None:
-        self.breaker = breakers.fold(self.breaker, outcome, now)
-        if outcome.error is None and not outcome.abandoned:
-            self.latency.add(now, outcome.latency_ms)
-            if outcome.first_byte_ms is not None:
-                self.first_byte.add(now, outcome.first_byte_ms)
-            mean, tokens = self.mean_output_tokens, outcome.usage.output_tokens
-            self.mean_output_tokens = (
-                float(tokens) if mean is None else mean + _LENGTH_WEIGHT * (tokens - mean)
-            )
-        if outcome.cost_usd is not None:
-            self.spend(outcome.cost_usd, _day(outcome.at))
-
-    def spend(self, usd: Decimal, day: date) -> None:
-        if self.day is None or day > self.day:
-            self.day, self.spent_today = day, Decimal(0)
-        if day == self.day:
-            self.spent_today += usd
-
-    def scorecard(self, name: str, in_flight: int, now: float) -> Scorecard:
-        p50, p95, p99 = self.latency.sketch(now).quantiles(0.5, 0.95, 0.99)
-        attempts, failures = self.breaker.window.counts(now)
-        closed = self.breaker.phase is BreakerPhase.CLOSED
-        return Scorecard(
-            platform=name,
-            latency_p50_ms=p50,
-            latency_p95_ms=p95,
-            latency_p99_ms=p99,
-            first_byte_p50_ms=self.first_byte.sketch(now).quantile(0.5),
-            success_rate=(attempts - failures) / attempts if attempts else None,
-            attempts=attempts,
-            in_flight=in_flight,
-            breaker=self.breaker.phase,
-            breaker_until=None if closed else self.breaker.until,
-            cooling_until=self.breaker.cooling_until if self.breaker.cooling_until > now else None,
-            cost_usd_today=self.spent_today if self.day == _day(now) else Decimal(0),
-            mean_output_tokens=self.mean_output_tokens,
-        )
 
 
 class CoordinatorState:
-    """Every platform's book and every replica's requests in flight."""
+    """Every target's book, every platform's account, and every replica's requests in flight."""
 
     def __init__(self, region: str) -> None:
         self._region = region
-        self._books: dict[str, _Book] = {}
+        self._books: dict[str, Book] = {}
+        self._accounts: dict[str, Breaker] = {}
+        self._overrides: dict[str, Override] = {}
         self._in_flight: dict[str, tuple[float, Mapping[str, int]]] = {}
+        self._counted: dict[str, Mapping[str, int]] = {}
+        self._regions: dict[str, tuple[float, RegionFigures]] = {}
+        self._elsewhere: Mapping[str, Elsewhere] = {}
         self._published = Snapshot.empty(region)
+        self.learning = Learning()
 
     def fold(self, outcomes: Sequence[Outcome], now: float) -> None:
         """Learn from attempts that ended."""
         for outcome in outcomes:
-            self._book(outcome.platform).fold(outcome, now)
+            self._book(outcome.target).fold(outcome, now)
+            account = self._accounts.get(outcome.platform, Breaker())
+            account = breakers.fold(account, Ailment.ACCOUNT, outcome, now)
+            self._accounts[outcome.platform] = account
+            self.learning.pay(outcome)
 
     def hear(self, replica: str, in_flight: Mapping[str, int], now: float) -> None:
         """A replica says how many requests it has under way; its last word counts."""
         self._in_flight[replica] = (now, in_flight)
 
-    def claim_probe(self, platform: str, key: str, now: float) -> bool:
-        """Whether the attempt `key` may be the one probe of a breaker that is not closed."""
-        book = self._book(platform)
-        claimed = breakers.claim_probe(book.breaker, key, now)
-        if claimed is None:
-            return book.breaker.phase is BreakerPhase.CLOSED
-        book.breaker = claimed
+    def counted(self, replica: str) -> Mapping[str, int]:
+        """Which of the replica's requests in flight the last snapshot counts."""
+        return self._counted.get(replica, {})
+
+    def claim_probe(self, target: str, key: str, now: float) -> bool:
+        """Whether the attempt `key` may be the one probe of each breaker that is not closed."""
+        book, platform = self._book(target), platform_of(target)
+        account = self._accounts.get(platform, Breaker())
+        closed = [
+            (ailment, breaker)
+            for ailment, breaker in [*book.breakers.items(), (Ailment.ACCOUNT, account)]
+            if breaker.phase is not BreakerPhase.CLOSED
+        ]
+        for ailment, breaker in closed:
+            claimed = breakers.claim_probe(breaker, key, now)
+            if claimed is None:
+                self._release(target, key, now)
+                return False
+            self._put(target, ailment, claimed)
         return True
 
+    def release_probe(self, target: str, key: str, now: float) -> None:
+        """The attempt `key` was never sent: the next may be the probe."""
+        self._release(target, key, now)
+
+    def override(self, name: str, override: Override | None) -> None:
+        """An administrator's word about a target or a whole platform; None takes it back."""
+        if override is None:
+            self._overrides.pop(name, None)
+        else:
+            self._overrides[name] = override
+
+    def overrides(self, now: float) -> Mapping[str, Override]:
+        """What administrators hold at `now`."""
+        return {name: held for name, held in self._overrides.items() if held.until > now}
+
+    def figures(self, now: float) -> RegionFigures:
+        """What other regions may know of this one: numbers by target, nothing of anybody."""
+        snapshot = self.snapshot(now)
+        targets = {
+            target: book.figures(snapshot.of(target).in_flight, now)
+            for target, book in list(self._books.items())[:MAX_TARGETS]
+        }
+        return RegionFigures(self._region, snapshot.version, now, targets)
+
+    def hear_region(self, figures: RegionFigures, now: float) -> None:
+        """Another region's figures have come; believed where nothing was seen here, for a while.
+
+        What is no newer than what is known leaves it to age: a region that lost its memory
+        counts from one again, and is heard when its old figures are gone.
+        """
+        region = figures.region
+        if region == self._region:
+            return
+        known = self._regions.get(region)
+        if known is not None and now - known[0] <= FIGURES_AGE_S:
+            newest = merge({region: known[1]}, {region: figures})[region]
+            if newest is not figures:
+                return
+        self._regions[region] = (now, figures)
+        self._weigh_regions(now)
+
     def restore_spend(self, spent: Mapping[str, Decimal], now: float) -> None:
-        """Take today's spend from the ledger, which is the truth after a restart."""
-        for platform, usd in spent.items():
-            book = self._book(platform)
-            book.day, book.spent_today = _day(now), usd
+        """Take today's spend by target from the ledger, which is the truth after a restart."""
+        for target, usd in spent.items():
+            book = self._book(target)
+            book.day, book.spent_today = day_of(now), usd
 
     def snapshot(self, now: float) -> Snapshot:
         """The scoreboard under a version that grows; at most one new one in 100 ms."""
@@ -118,32 +135,32 @@ class CoordinatorState:
             for replica, heard in self._in_flight.items()
             if now - heard[0] <= REPLICA_SILENCE_S
         }
+        self._counted = {replica: counts for replica, (_, counts) in self._in_flight.items()}
+        if any(now - heard[0] > FIGURES_AGE_S for heard in self._regions.values()):
+            self._weigh_regions(now)
         busy: dict[str, int] = {}
-        for _, counts in self._in_flight.values():
-            for platform, count in counts.items():
-                busy[platform] = busy.get(platform, 0) + count
+        for counts in self._counted.values():
+            for target, count in counts.items():
+                busy[target] = busy.get(target, 0) + count
         cards = {
-            name: self._book(name).scorecard(name, busy.get(name, 0), now)
-            for name in sorted({*self._books, *busy})
+            target: self._card(target, busy.get(target, 0), now)
+            for target in sorted(
+                {*self._books, *busy, *self._elsewhere, *self._known_by_account_only()}
+            )
         }
-        if cards != self._published.scorecards or not self._published.version:
-            version = self._published.version + 1
-            self._published = Snapshot(version, self._region, now, cards)
+        learned, last = self.learning.publish(), self._published
+        if (cards, learned) != (last.scorecards, last.learned) or not last.version:
+            self._published = Snapshot(last.version + 1, self._region, now, cards, learned=learned)
         return self._published
 
     def to_checkpoint(self) -> JsonObject:
         """All but the requests in flight, which the replicas tell anew."""
         return {
             "version": self._published.version,
-            "books": {
-                name: {
-                    "breaker": _BREAKER.dump_python(book.breaker, mode="json"),
-                    "latency": book.latency.to_dict(),
-                    "first_byte": book.first_byte.to_dict(),
-                    "mean_output_tokens": book.mean_output_tokens,
-                }
-                for name, book in self._books.items()
-            },
+            "books": {target: book.to_json() for target, book in self._books.items()},
+            "accounts": {name: breaker_to_json(b) for name, b in self._accounts.items()},
+            "overrides": {name: o.to_json() for name, o in self._overrides.items()},
+            "pace": self.learning.pace_to_json(),
         }
 
     @classmethod
@@ -155,39 +172,76 @@ class CoordinatorState:
         """
         state = cls(region)
         match plain:
-            case {"version": int(version), "books": dict(books)}:
+            case {
+                "version": int(version),
+                "books": dict(books),
+                "accounts": dict(accounts),
+                "overrides": dict(overrides),
+                "pace": dict(pace),
+            }:
                 # What was published after the checkpoint is unknown: leave room for it.
                 state._published = Snapshot(version + 1000, region, -math.inf)
-                for name, book in books.items():
-                    state._books[name] = _book_from_plain(book)
+                state._books = {target: Book.from_json(book) for target, book in books.items()}
+                state._accounts = {n: breaker_from_json(b) for n, b in accounts.items()}
+                state._overrides = {n: Override.from_json(o) for n, o in overrides.items()}
+                state.learning.restore_pace(pace)
             case _:
                 raise ValueError("not a coordinator's checkpoint")
         return state
 
-    def _book(self, platform: str) -> _Book:
-        book = self._books.get(platform)
-        if book is None:
-            book = self._books[platform] = _Book()
-        return book
-
-
-def _day(at: float) -> date:
-    return datetime.fromtimestamp(at, UTC).date()
-
-
-def _book_from_plain(plain: Json) -> _Book:
-    match plain:
-        case {
-            "breaker": dict(breaker),
-            "latency": dict(latency),
-            "first_byte": dict(first_byte),
-            "mean_output_tokens": float() | int() | None as mean,
-        }:
-            return _Book(
-                breaker=_BREAKER.validate_python(breaker),
-                latency=LatencyWindow.from_dict(latency),
-                first_byte=LatencyWindow.from_dict(first_byte),
-                mean_output_tokens=mean,
+    def _card(self, target: str, in_flight: int, now: float) -> Scorecard:
+        platform = platform_of(target)
+        account = self._accounts.get(platform, Breaker())
+        card = self._books.get(target, Book()).scorecard(target, account, in_flight, now)
+        borrowed = self._elsewhere.get(target)
+        if borrowed is not None and card.latency_p95_ms is None:
+            card = replace(
+                card,
+                latency_p50_ms=borrowed.p50_ms,
+                latency_p95_ms=borrowed.p95_ms,
+                latency_p99_ms=borrowed.p99_ms,
+                is_borrowed=True,
             )
-        case _:
-            raise ValueError("not a platform's book")
+        override = self._overrides.get(target) or self._overrides.get(platform)
+        if override is None or override.until <= now:
+            return card
+        if override.phase is BreakerPhase.CLOSED:
+            return replace(card, breaker=BreakerPhase.CLOSED, breaker_until=None, forced=True)
+        return replace(
+            card, breaker=BreakerPhase.OPEN, breaker_until=override.until, ailment=None, forced=True
+        )
+
+    def _weigh_regions(self, now: float) -> None:
+        """Forget the figures that are too old, and add the others up once."""
+        self._regions = {
+            region: heard
+            for region, heard in self._regions.items()
+            if now - heard[0] <= FIGURES_AGE_S
+        }
+        known = {region: figures for region, (_, figures) in self._regions.items()}
+        self._elsewhere = elsewhere(known, self._region)
+
+    def _known_by_account_only(self) -> list[str]:
+        """A row for models not tried yet, of platforms whose account ails or which are overridden."""
+        ailing = {n for n, b in self._accounts.items() if b.phase is not BreakerPhase.CLOSED}
+        named = {platform_of(name) for name in self._overrides}
+        return [target_of(n, ANY_MODEL) for n in ailing | named] + [
+            name for name in self._overrides if name != platform_of(name)
+        ]
+
+    def _put(self, target: str, ailment: Ailment, breaker: Breaker) -> None:
+        if ailment is Ailment.ACCOUNT:
+            self._accounts[platform_of(target)] = breaker
+        else:
+            self._book(target).breakers[ailment] = breaker
+
+    def _release(self, target: str, key: str, now: float) -> None:
+        book, account = self._book(target), self._accounts.get(platform_of(target), Breaker())
+        for ailment, breaker in [*book.breakers.items(), (Ailment.ACCOUNT, account)]:
+            self._put(target, ailment, breakers.release_probe(breaker, key, now))
+
+    def _book(self, target: str) -> Book:
+        book = self._books.get(target)
+        if book is None:
+            book = self._books[target] = Book()
+        return book

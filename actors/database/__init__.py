@@ -12,6 +12,9 @@ from actors.database.engine import Database, open_database
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from actors.database.idempotency import Begun, Done, Fresh, Idempotency, Mismatch, Running
 from actors.database.ledger import Checkpoint, Ledger, Spend
+from actors.database.savings import Savings
+from actors.database.thread_rows import Held, Item, Page, Thread
+from actors.database.threads import Threads
 
 __all__ = [
     "Accounts",
@@ -26,13 +29,19 @@ __all__ = [
     "Decisions",
     "Done",
     "Fresh",
+    "Held",
     "Idempotency",
+    "Item",
     "Ledger",
     "Mismatch",
     "NewApiKey",
     "NewTurn",
+    "Page",
     "Running",
+    "Savings",
     "Spend",
+    "Thread",
+    "Threads",
     "TurnRow",
     "key_id_of",
     "open_database",

@@ -7,14 +7,13 @@ one transaction, so that a coordinator which restarts finds the three agreeing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
     Select,
     bindparam,
     delete,
@@ -24,10 +23,10 @@ from sqlalchemy import (
 )
 
 from actors.database.engine import Database
+from actors.database.ledger_rows import outcome_of, row_of, usd
 from actors.database.tables import checkpoint as checkpoint_table
 from actors.database.tables import ledger, reporter
 from actors.database.upsert import Insert, insert_into
-from routing.errors import ErrorKind
 from routing.exchange import Usage
 from routing.outcome import Outcome
 
@@ -37,9 +36,6 @@ SEQ_WINDOW = 256
 
 SCORECARDS = "scorecards"
 
-# Prices have at most six decimals per million tokens: a token costs whole pico-dollars.
-_PICO = Decimal("1e-12")
-_PICO_PER_USD = 10**12
 # Sums are taken as two halves: 2**63 pico-dollars, 9.2 million USD, would overflow SQLite's.
 _HALF = 10**6
 
@@ -48,8 +44,9 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What one platform cost: `unpriced_attempts` are in `attempts` but not in `cost_usd`."""
+    """What one target cost: `unpriced_attempts` are in `attempts` but not in `cost_usd`."""
 
+    target: str
     platform: str
     simulated: bool
     attempts: int
@@ -92,7 +89,7 @@ class Ledger:
             DatabaseBusy: Nothing was written; send the batch again.
             DatabaseUnavailable: The same.
         """
-        rows = [_row_of(outcome) for outcome in outcomes]
+        rows = [row_of(outcome) for outcome in outcomes]
         body = checkpoint.decode() if isinstance(checkpoint, bytes) else checkpoint
         at = now if now is not None else max((outcome.at for outcome in outcomes), default=0.0)
 
@@ -104,7 +101,7 @@ class Ledger:
                 connection.execute(_booking(dialect), rows)
             if body is not None:
                 kept = {"name": SCORECARDS, "version": 1, "at": at, "body": body}
-                connection.execute(_saving(dialect), kept)
+                connection.execute(saving(dialect), kept)
             return True
 
         return await self._database.write(work)
@@ -129,21 +126,33 @@ class Ledger:
         row = await self._database.read(lambda connection: connection.execute(statement).first())
         return None if row is None else Checkpoint(row.version, row.at, row.body)
 
+    async def save_checkpoint(self, body: str, now: float) -> None:
+        """Keep a checkpoint by itself, under the name `SCORECARDS`.
+
+        Raises:
+            DatabaseBusy: Nothing was written.
+            DatabaseUnavailable: The same.
+        """
+        kept = {"name": SCORECARDS, "version": 1, "at": now, "body": body}
+        await self._database.write(
+            lambda connection: connection.execute(saving(connection.dialect.name), kept).close()
+        )
+
     async def spend_today(self, now: float) -> dict[str, Decimal]:
-        """USD per platform of all tenants together since midnight UTC; unpriced attempts count 0.
+        """USD per target of all tenants together since midnight UTC; unpriced attempts count 0.
 
         For operators, and the coordinator's start: it reads every row of the day.
         """
         midnight = now - now % _DAY_S
         spent: dict[str, Decimal] = {}
         for spend in await self._spend(ledger.c.at >= midnight):
-            spent[spend.platform] = spent.get(spend.platform, Decimal(0)) + spend.cost_usd
+            spent[spend.target] = spent.get(spend.target, Decimal(0)) + spend.cost_usd
         return spent
 
     async def spend(
         self, tenant: str, since: float, until: float | None = None
     ) -> tuple[Spend, ...]:
-        """What the tenant's attempts ended in [since, until) cost, by platform."""
+        """What the tenant's attempts ended in [since, until) cost, by target."""
         bounds = [ledger.c.tenant == tenant, ledger.c.at >= since]
         if until is not None:
             bounds.append(ledger.c.at < until)
@@ -159,19 +168,20 @@ class Ledger:
         rows = await self._database.read(
             lambda connection: connection.execute(statement).mappings().all()
         )
-        return [_outcome_of(row) for row in rows]
+        return [outcome_of(row) for row in rows]
 
     async def _spend(self, *bounds: ColumnElement[bool]) -> tuple[Spend, ...]:
         statement = _sums().where(*bounds)
         rows = await self._database.read(lambda connection: connection.execute(statement).all())
         return tuple(
             Spend(
+                target=row.target,
                 platform=row.platform,
                 simulated=row.simulated,
                 attempts=row.attempts,
                 unpriced_attempts=row.attempts - row.priced,
-                cost_usd=_usd(int(row.high or 0) * _HALF + int(row.low or 0)),
-                usage=Usage(*(int(tokens) for tokens in row[6:])),
+                cost_usd=usd(int(row.high or 0) * _HALF + int(row.low or 0)),
+                usage=Usage(*(int(tokens) for tokens in row[7:])),
             )
             for row in rows
         )
@@ -208,7 +218,8 @@ def _booking(dialect: str) -> Insert:
 
 
 @cache
-def _saving(dialect: str) -> Insert:
+def saving(dialect: str) -> Insert:
+    """Put a checkpoint in the place of the last one of its name."""
     statement = insert_into(checkpoint_table, dialect)
     return statement.on_conflict_do_update(
         index_elements=["name"],
@@ -223,6 +234,7 @@ def _saving(dialect: str) -> Insert:
 def _sums() -> Select[*tuple[Any, ...]]:
     row = ledger.c
     return select(
+        row.target,
         row.platform,
         row.simulated,
         func.count().label("attempts"),
@@ -234,63 +246,5 @@ def _sums() -> Select[*tuple[Any, ...]]:
         func.sum(row.cache_write_tokens),
         func.sum(row.output_tokens),
         func.sum(row.reasoning_tokens),
-    ).group_by(row.platform, row.simulated)
-
-
-def _usd(pico_usd: int) -> Decimal:
-    return Decimal(pico_usd).scaleb(-12)
-
-
-def _pico_usd(cost_usd: Decimal | None) -> int | None:
-    if cost_usd is None:
-        return None
-    # A finer price than that is rounded here, once, so that every sum agrees afterwards.
-    return int(cost_usd.quantize(_PICO, ROUND_HALF_EVEN) * _PICO_PER_USD)
-
-
-def _row_of(outcome: Outcome) -> dict[str, object]:
-    return {
-        "tenant": outcome.tenant,
-        "answer_id": outcome.answer_id,
-        "attempt": outcome.attempt,
-        "platform": outcome.platform,
-        "model": outcome.model,
-        "at": outcome.at,
-        "latency_ms": outcome.latency_ms,
-        "first_byte_ms": outcome.first_byte_ms,
-        "input_tokens": outcome.usage.input_tokens,
-        "cached_tokens": outcome.usage.cached_tokens,
-        "cache_write_tokens": outcome.usage.cache_write_tokens,
-        "output_tokens": outcome.usage.output_tokens,
-        "reasoning_tokens": outcome.usage.reasoning_tokens,
-        "cost_pico_usd": _pico_usd(outcome.cost_usd),
-        "error": None if outcome.error is None else outcome.error.value,
-        "retry_after_s": outcome.retry_after_s,
-        "abandoned": outcome.abandoned,
-        "simulated": outcome.simulated,
-    }
-
-
-def _outcome_of(row: RowMapping) -> Outcome:
-    return Outcome(
-        tenant=row["tenant"],
-        answer_id=row["answer_id"],
-        attempt=row["attempt"],
-        platform=row["platform"],
-        model=row["model"],
-        at=row["at"],
-        latency_ms=row["latency_ms"],
-        first_byte_ms=row["first_byte_ms"],
-        usage=Usage(
-            row["input_tokens"],
-            row["cached_tokens"],
-            row["cache_write_tokens"],
-            row["output_tokens"],
-            row["reasoning_tokens"],
-        ),
-        cost_usd=None if row["cost_pico_usd"] is None else _usd(row["cost_pico_usd"]),
-        error=None if row["error"] is None else ErrorKind(row["error"]),
-        retry_after_s=row["retry_after_s"],
-        abandoned=row["abandoned"],
-        simulated=row["simulated"],
-    )
+        func.sum(row.long_cache_write_tokens),
+    ).group_by(row.target, row.platform, row.simulated)

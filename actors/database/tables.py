@@ -70,6 +70,45 @@ turn = Table(
     ),
 )
 
+# A conversation of OpenAI's API. `vendor` and `vendor_id` say where its items are when they
+# are not here; `lease` is the run under way, and dead once `leased_until` has passed.
+thread = Table(
+    "thread",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("metadata", JSON, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("vendor", Text),
+    Column("vendor_id", Text),
+    Column("lease", Text),
+    Column("leased_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+# `state` is the turn in the words of the platform that answered, for that platform alone; it
+# stands with the first item of its answer.
+thread_item = Table(
+    "thread_item",
+    metadata,
+    _tenant(),
+    Column("thread_id", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("answer_id", Text),
+    Column("platform", Text),
+    Column("state", JSON(none_as_null=True)),
+    ForeignKeyConstraint(
+        ["tenant", "thread_id"], ["thread.tenant", "thread.id"], ondelete="CASCADE"
+    ),
+    Index("thread_item_by_id", "tenant", "thread_id", "id", unique=True),
+)
+
 ledger = Table(
     "ledger",
     metadata,
@@ -91,6 +130,10 @@ ledger = Table(
     Column("retry_after_s", Double),
     Column("abandoned", Boolean, nullable=False),
     Column("simulated", Boolean, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("cost_is_estimate", Boolean, nullable=False),
+    Column("long_cache_write_tokens", BigInteger, nullable=False),
     Index("ledger_by_tenant_time", "tenant", "at"),
     Index("ledger_by_time", "at"),
 )
@@ -104,6 +147,21 @@ decision = Table(
     Column("at", Double, nullable=False),
     Column("body", JSON, nullable=False),
     Index("decision_by_time", "at"),
+)
+
+# `taught` is whether the coordinator has learned from it; `context` and `surplus` are the lesson.
+feedback = Table(
+    "feedback",
+    metadata,
+    _tenant(),
+    Column("decision_id", Text, primary_key=True),
+    Column("quality", Double, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("context", JSON(none_as_null=True)),
+    Column("surplus", Double),
+    Column("taught", Boolean, nullable=False),
+    Index("feedback_by_state", "taught", "at"),
 )
 
 idempotency = Table(
@@ -121,7 +179,62 @@ idempotency = Table(
     Index("idempotency_by_time", "created_at"),
 )
 
-# The next two belong to the service, not to a tenant.
+# An empty tenant or subject is every one, each with a budget of its own.
+budget = Table(
+    "budget",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("limit_pico_usd", BigInteger, nullable=False),
+    Column("configured", Boolean, nullable=False),
+)
+
+
+def _budget_key() -> tuple[Column[str], Column[str], Column[str], Column[str], Column[int]]:
+    return (
+        _tenant(),
+        Column("budget", Text, primary_key=True),
+        Column("scope", Text, primary_key=True),
+        Column("subject", Text, primary_key=True),
+        Column("day", Integer, primary_key=True, autoincrement=False),
+    )
+
+
+# What one process has of a budget on a day, as that process told it last.
+budget_lease = Table(
+    "budget_lease",
+    metadata,
+    *_budget_key(),
+    Column("lease", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("granted_pico_usd", BigInteger, nullable=False),
+    Column("spent_pico_usd", BigInteger, nullable=False),
+    Column("returned_pico_usd", BigInteger, nullable=False),
+    Column("heard_at", Double, nullable=False),
+    Index("budget_lease_by_day", "day"),
+)
+
+# What was spent of a budget on a day by processes that are gone.
+budget_spend = Table(
+    "budget_spend",
+    metadata,
+    *_budget_key(),
+    Column("settled_pico_usd", BigInteger, nullable=False),
+    Index("budget_spend_by_day", "day"),
+)
+
+# The next three belong to the service, not to a tenant.
+world = Table(
+    "world",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("world_by_time", "at"),
+)
+
 reporter = Table(
     "reporter",
     metadata,

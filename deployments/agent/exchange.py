@@ -7,10 +7,11 @@ from typing import TypeAlias
 
 from actors.knowledge.document import Passage
 from deployments.agent.attempt import Tried
+from deployments.agent.executor import Resumed
 from deployments.agent.road import Limits
 from deployments.mcp_gateway.context import Context
 from routing.decision import Decision
-from routing.exchange import ChatReply
+from routing.exchange import ChatReply, Handoff
 from routing.message import Json
 
 
@@ -59,7 +60,7 @@ class Answer:
             "model": self.reply.model,
             "simulated": self.simulated,
             "finish_reason": self.reply.finish_reason.value,
-            "handoff": None,
+            "handoff": _handoff(self.reply.handoff),
             "tool_calls": [],
             "usage": {
                 "input_tokens": usage.input_tokens,
@@ -77,6 +78,12 @@ class Answer:
             "decision": self.decision.to_json(),
             "degraded": list(self.context.degraded),
         }
+
+
+def _handoff(handoff: Handoff | None) -> dict[str, Json] | None:
+    if handoff is None:
+        return None
+    return {"reason": handoff.reason, "context": dict(handoff.context)}
 
 
 def citation(passage: Passage) -> Mapping[str, str]:
@@ -113,4 +120,4 @@ class Done:
     answer: Answer
 
 
-AgentEvent: TypeAlias = Decided | Grounded | Delta | Done
+AgentEvent: TypeAlias = Decided | Grounded | Delta | Resumed | Done

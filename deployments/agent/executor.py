@@ -1,20 +1,23 @@
 """Run a plan: one platform after another until one has answered, within time and money.
 
-Failover happens only before the first byte reaches the caller: what a customer has
-read cannot be taken back. Every attempt ends in exactly one Outcome, whatever
-happens to it (`attempt.py`).
+Before the first byte reaches the caller, the next platform simply takes over. After it,
+prose is continued: what a customer has read cannot be taken back, so the next platform
+goes on where the text ends. JSON and tool calls cannot be continued. Every attempt ends
+in exactly one Outcome, whatever happens to it (`attempt.py`).
 """
 
-import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from deployments.agent.attempt import Attempt, Journey, Reporter, Tried
+from deployments.agent.calls import WORTH_ASKING_S, Call, Calls
+from deployments.agent.race import Run, race
 from deployments.platforms.base import Platform
-from routing.breaker import attempt_key
+from routing.catalog import Catalog
 from routing.clock import Clock
-from routing.eligibility import MIN_OUTPUT_TOKENS
+from routing.continuation import BeganAnew, Seam, can_continue
 from routing.errors import (
     DeadlineExceeded,
     ErrorKind,
@@ -22,15 +25,19 @@ from routing.errors import (
     PlatformError,
     RequestError,
 )
-from routing.estimate import affordable_tokens
-from routing.exchange import ChatReply, ChatRequest, ReplyDone, TextDelta
-from routing.plan import PlannedAttempt
-from routing.platform_profile import PlatformProfile
+from routing.exchange import ChatChunk, ChatReply, ChatRequest, ReplyDone, TextDelta
+from routing.hedge import HedgeGate
+from routing.platform_profile import platform_of
 
-# Under this much time no platform answers; asking would only cost money.
-_WORTH_ASKING_S = 0.05
-# Before the last platform is asked once more: a restart behind a load balancer is over by then.
-RETRY_PAUSE_S = 0.25
+_Ask: TypeAlias = Callable[[Platform, ChatRequest, float], AsyncGenerator[ChatChunk, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """In mid-answer the platform `to` took over from `origin`."""
+
+    origin: str
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +45,13 @@ class Executed:
     """A plan that worked: who answered, what, and everyone who was asked."""
 
     reply: ChatReply
-    platform: str
+    target: str
     tried: tuple[Tried, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """One call about to be made."""
-
-    planned: PlannedAttempt
-    request: ChatRequest
-    timeout_s: float
+    @property
+    def platform(self) -> str:
+        """The platform that answered."""
+        return platform_of(self.target)
 
 
 class Executor:
@@ -57,14 +60,16 @@ class Executor:
     def __init__(
         self,
         platforms: Mapping[str, Platform],
-        profiles: Mapping[str, PlatformProfile],
+        catalog: Catalog,
         reporter: Reporter,
         clock: Clock,
     ) -> None:
         self._platforms = platforms
-        self._profiles = profiles
+        self._profiles = catalog.by_target
         self._reporter = reporter
         self._clock = clock
+        self._calls = Calls(catalog, reporter, clock)
+        self._gate = HedgeGate()
 
     async def complete(self, journey: Journey) -> Executed:
         """A whole answer.
@@ -75,105 +80,69 @@ class Executor:
             RequestError: the platforms refuse this very request.
             PlatformError: the platform says our request was wrong.
         """
-        async with contextlib.aclosing(self._tries(journey)) as tries:
-            async for one in tries:
-                platform = self._platforms[one.planned.platform]
-                with self._attempt(journey, one.planned) as attempt:
-                    attempt.reply = await platform.complete(one.request, one.timeout_s)
-                if attempt.reply is not None:
-                    return Executed(attempt.reply, one.planned.platform, tuple(journey.tried))
+        async with contextlib.aclosing(self._calls.of(journey)) as calls:
+            async for call in calls:
+                started = await self._start(journey, call, _whole)
+                if started is None:
+                    continue
+                run, chunk = started
+                if isinstance(chunk, ReplyDone):
+                    run.attempt.end()
+                    await run.close()
+                    return Executed(chunk.reply, run.attempt.target, tuple(journey.tried))
         raise self._verdict(journey)
 
-    async def stream(self, journey: Journey) -> AsyncGenerator[TextDelta | Executed, None]:
+    async def stream(
+        self, journey: Journey
+    ) -> AsyncGenerator[TextDelta | Resumed | Executed, None]:
         """Text as it comes, then one Executed; the same errors as `complete`.
 
         Raises:
-            PlatformError: the platform failed after text had been passed on.
+            PlatformError: the platform failed after text had been passed on, and no other
+                could go on.
         """
-        async with contextlib.aclosing(self._tries(journey)) as tries:
-            async for one in tries:
-                platform = self._platforms[one.planned.platform]
-                with self._attempt(journey, one.planned) as attempt:
-                    answer = platform.stream(one.request, one.timeout_s)
-                    async with contextlib.aclosing(answer) as chunks:
-                        async for chunk in chunks:
-                            match chunk:
-                                case TextDelta():
-                                    attempt.commit()
-                                    yield chunk
-                                case ReplyDone(reply):
-                                    attempt.reply = reply
-                if attempt.reply is not None:
-                    yield Executed(attempt.reply, one.planned.platform, tuple(journey.tried))
-                    return
-                if attempt.is_committed:
-                    raise journey.failures[-1]
-        raise self._verdict(journey)
-
-    async def _tries(self, journey: Journey) -> AsyncGenerator[_Try, None]:
-        """The plan's calls, as far as time, money and the last failure allow another."""
-        plan = journey.plan
-        for index, planned in enumerate(plan.attempts):
-            is_last = index == len(plan.attempts) - 1
-            # With another platform in reserve, moving on is quicker than asking again, and
-            # kinder to the one in trouble.
-            for number in range(2 if is_last else 1):
-                if number and not await self._pause(journey, index):
+        speaker = ""
+        async with contextlib.aclosing(self._calls.of(journey)) as calls:
+            async for call in calls:
+                started = await self._start(journey, call, _streamed)
+                if started is None:
+                    continue
+                run, chunk = started
+                origin, speaker = speaker, run.attempt.platform
+                async with contextlib.aclosing(_passed_on(journey, run, chunk, origin)) as steps:
+                    async for step in steps:
+                        yield step
+                        if isinstance(step, Executed):
+                            return
+                if journey.said and not can_continue(journey.request):
                     break
-                timeout_s = plan.time_for(index, self._clock.monotonic() - journey.began)
-                max_tokens = self._affordable(journey, planned)
-                if timeout_s < _WORTH_ASKING_S or max_tokens is None:
-                    break  # the next has time of its own, and may be cheaper
-                if planned.is_probe and not await self._may_probe(journey, planned):
-                    break
-                profile = self._profiles[planned.platform]
-                yield _Try(
-                    planned,
-                    replace(
-                        journey.request,
-                        model=planned.model,
-                        max_tokens=max_tokens,
-                        temperature=profile.temperature,
-                    ),
-                    timeout_s,
-                )
-                failure = journey.failures[-1]
-                if not failure.handling.fail_over:
-                    return
-                if not failure.handling.retry_same:
-                    break
+        raise journey.failures[-1] if journey.said else self._verdict(journey)
 
-    async def _pause(self, journey: Journey, index: int) -> bool:
-        """Wait as long as the last failure asks; False, at once, if that is too long for us."""
-        pause_s = journey.failures[-1].retry_after_s or RETRY_PAUSE_S
-        left_s = journey.plan.time_for(index, self._clock.monotonic() - journey.began)
-        if left_s - pause_s < _WORTH_ASKING_S:
-            return False
-        # The time itself is what the platform asked for; it is within the caller's, by the above.
-        await asyncio.sleep(pause_s)
-        return True
+    async def _start(self, journey: Journey, call: Call, ask: _Ask) -> tuple[Run, ChatChunk] | None:
+        """The call's first chunk and who gave it; None if the call failed before it had one."""
+        run = self._run(journey, call, ask)
+        after_s = journey.plan.hedge_after_s
+        if after_s is None or journey.failures:
+            chunk = await run.next()
+            return None if chunk is None else (run, chunk)
 
-    def _affordable(self, journey: Journey, planned: PlannedAttempt) -> int | None:
-        """The tokens this call may produce within what is left of the money; None if too few."""
-        price = self._profiles[planned.platform].price
-        if journey.left_usd is None or price is None:
-            return planned.max_tokens
-        tokens = affordable_tokens(
-            price, journey.left_usd, journey.input_tokens_bound, planned.max_tokens
+        def hedge() -> Run | None:
+            second = self._calls.hedge_of(journey, call)
+            return None if second is None else self._run(journey, second, ask)
+
+        return await race(run, after_s, self._gate, hedge)
+
+    def _run(self, journey: Journey, call: Call, ask: _Ask) -> Run:
+        name = call.planned.platform
+        attempt = Attempt(
+            journey,
+            call.planned,
+            self._profiles[call.planned.target],
+            self._reporter,
+            self._clock,
+            call.cost_bound_usd,
         )
-        return tokens if tokens >= min(MIN_OUTPUT_TOKENS, planned.max_tokens) else None
-
-    async def _may_probe(self, journey: Journey, planned: PlannedAttempt) -> bool:
-        key = attempt_key(journey.answer_id, len(journey.tried))
-        if await self._reporter.claim_probe(planned.platform, key):
-            return True
-        detail = "its breaker is open, and somebody else tries whether it is well again"
-        journey.failures.append(PlatformError(planned.platform, ErrorKind.OVERLOADED, detail))
-        return False
-
-    def _attempt(self, journey: Journey, planned: PlannedAttempt) -> Attempt:
-        profile = self._profiles[planned.platform]
-        return Attempt(journey, planned, profile, self._reporter, self._clock)
+        return Run(attempt, ask(self._platforms[name], call.request, call.timeout_s))
 
     def _verdict(self, journey: Journey) -> Exception:
         """Why the plan as a whole failed."""
@@ -188,9 +157,55 @@ class Executor:
                 "context_too_long", "The conversation is too long for every platform."
             )
         elapsed_s = self._clock.monotonic() - journey.began
-        if journey.plan.deadline_s - elapsed_s < _WORTH_ASKING_S:
+        if journey.plan.deadline_s - elapsed_s < WORTH_ASKING_S:
             return DeadlineExceeded(
                 f"No platform had answered within {journey.plan.deadline_s:g} s.", failures
             )
         asked = ", ".join(dict.fromkeys(f.platform for f in failures))
         return NoPlatformAvailable(f"Every platform that could answer failed: {asked}.", failures)
+
+
+async def _whole(
+    platform: Platform, request: ChatRequest, timeout_s: float
+) -> AsyncGenerator[ChatChunk, None]:
+    yield ReplyDone(await platform.complete(request, timeout_s))
+
+
+def _streamed(
+    platform: Platform, request: ChatRequest, timeout_s: float
+) -> AsyncGenerator[ChatChunk, None]:
+    return platform.stream(request, timeout_s)
+
+
+async def _passed_on(
+    journey: Journey, run: Run, first: ChatChunk, origin: str
+) -> AsyncGenerator[TextDelta | Resumed | Executed, None]:
+    """The text of a run that has begun to speak, joined to what others said, then its end if it has one."""
+    seam = Seam(journey.said) if journey.said else None
+    chunk: ChatChunk | None = first
+    try:
+        if journey.said:
+            yield Resumed(origin, run.attempt.platform)
+        while chunk is not None:
+            match chunk:
+                case TextDelta(text):
+                    more = text if seam is None else seam.feed(text)
+                    journey.said += more
+                    if more:
+                        yield TextDelta(more)
+                case ReplyDone(reply):
+                    if seam is not None:
+                        if rest := seam.end():
+                            journey.said += rest
+                            yield TextDelta(rest)
+                        # Half a turn of this platform: nothing it could be shown again.
+                        reply = replace(reply, text=journey.said, provider_state=None)
+                    run.attempt.end()
+                    yield Executed(reply, run.attempt.target, tuple(journey.tried))
+                    return
+            chunk = await run.next()
+    except BeganAnew:
+        detail = "it began the answer anew in place of going on"
+        run.attempt.end(PlatformError(run.attempt.platform, ErrorKind.BAD_REPLY, detail))
+    finally:
+        await run.close()

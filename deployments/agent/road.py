@@ -4,42 +4,46 @@ What is asked is the caller's affair: the support agent's grounded question, or 
 OpenAI client's own messages.
 """
 
-import asyncio
 import contextlib
 import hashlib
-import logging
 import random
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from actors.database.decisions import Decisions
+from deployments.agent.accountant import Accountant
 from deployments.agent.attempt import Journey
-from deployments.agent.executor import Executed, Executor
+from deployments.agent.budgets import Purse
+from deployments.agent.executor import Executed, Executor, Resumed
+from deployments.agent.witness import Witness
+from routing.budget import Payer, to_pico, to_usd
 from routing.capability import Capability
+from routing.catalog import Catalog
 from routing.clock import Clock
 from routing.decision import Decision, decide
 from routing.estimate import TaskFacts, count_input_bytes
 from routing.exchange import ChatRequest, TextDelta
-from routing.platform_profile import PlatformProfile
+from routing.message import images_of
 from routing.policy import Policy, Strategy
+from routing.quality import QualityModel
+from routing.question import Question
 from routing.requirement import Requirements
 from routing.scorecard import Snapshot
-
-_log = logging.getLogger(__name__)
+from routing.wallet import Reservation
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Whom a request may go to, and within what.
 
-    `platform` None means the road chooses. `fallback_platforms` None means any where the
+    `platform` None means the road chooses, `model` None any of that platform's. `fallback_platforms` None means any where the
     road chooses, and none where the platform is fixed.
     """
 
     platform: str | None = None
+    model: str | None = None
     fallback_platforms: tuple[str, ...] | None = None
     strategy: Strategy | None = None
     requirements: Requirements = field(default_factory=Requirements)
@@ -48,7 +52,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RoadOptions:
-    """What the configuration says about deciding when a caller does not."""
+    """What the configuration says about deciding when a caller does not.
+
+    `quality` reads questions for the adaptive strategy; None leaves it the operator's figures.
+    """
 
     strategy: Strategy
     policies: Mapping[Strategy, Policy]
@@ -56,6 +63,7 @@ class RoadOptions:
     max_attempts: int
     deadline_s: float
     max_deadline_s: float
+    quality: QualityModel | None = None
 
 
 class Scoreboard(Protocol):
@@ -69,15 +77,26 @@ class Scoreboard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A request that was decided on and not sent yet."""
+    """A request that was decided on and not sent yet; `reservation` is what budgets lent for it."""
 
     decision: Decision
     journey: Journey
+    snapshot: Snapshot
+    reservation: Reservation | None = None
+
+    def settle(self) -> None:
+        """The journey is over, or will not be made: what it did not cost is free for others."""
+        if self.reservation is not None:
+            usd = self.journey.spent.usd
+            self.reservation.settle(None if usd is None else to_pico(usd))
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request that was answered. `cost_usd` None is an unknown price."""
+    """A request that was answered.
+
+    `cost_usd` is what all its attempts cost together, None where one price is unknown.
+    """
 
     executed: Executed
     simulated: bool
@@ -85,121 +104,179 @@ class Arrival:
     cost_is_estimate: bool
 
 
+Step: TypeAlias = TextDelta | Resumed | Arrival
+"""Of a streamed answer: more text, a change of platform in the middle, or its end."""
+
+
 class Road:
     """Decides and executes over the platforms of this process."""
 
     def __init__(
         self,
-        profiles: Mapping[str, PlatformProfile],
+        catalog: Catalog,
         scoreboard: Scoreboard,
         executor: Executor,
-        decisions: Decisions,
+        witness: Witness,
         options: RoadOptions,
         clock: Clock,
         chance: random.Random,
+        purse: Purse | None = None,
+        accountant: Accountant | None = None,
     ) -> None:
-        self._profiles = profiles
-        self._profiles_in_order = tuple(profiles.values())
+        """`purse` None keeps no budgets, `accountant` None compares no costs."""
+        self._catalog = catalog
         self._scoreboard = scoreboard
         self._executor = executor
-        self._decisions = decisions
+        self._witness = witness
         self._options = options
         self._clock = clock
         self._chance = chance
-        self._background: set[asyncio.Task[None]] = set()
+        self._purse = purse
+        self._accountant = accountant
 
-    def depart(self, tenant: str, request: ChatRequest, limits: Limits, began: float) -> Departure:
+    async def depart(
+        self, payer: Payer, request: ChatRequest, limits: Limits, began: float
+    ) -> Departure:
         """Decide who is asked. `began` is the monotonic second at which the caller's time began.
+
+        Where budgets concern `payer`, the money is set aside: `complete`, `stream` or else
+        `Departure.settle` gives back what was not spent.
 
         Raises:
             RequestError: nobody could ever answer within the limits.
             NoPlatformAvailable: nobody may be asked just now.
+            BudgetExceeded: nobody could answer for what is left of a budget.
+            BudgetUnavailable: what is left of a budget cannot be told.
         """
         options = self._options
         wanted = limits.requirements
-        facts = _facts(request, limits)
-        decision = decide(
-            self._profiles_in_order,
-            self._scoreboard.snapshot,
+        strategy = limits.strategy or options.strategy
+        is_paced = strategy is Strategy.ADAPTIVE
+        facts = _facts(request, limits, options.quality if is_paced else None)
+        question = Question(
             wanted,
             facts,
-            strategy=limits.strategy or options.strategy,
+            strategy=strategy,
+            now=self._clock.now(),
+            seed=self._chance.getrandbits(53),
             platform=limits.platform,
+            model=limits.model,
             fallback_platforms=self._fallbacks(limits),
             deadline_s=options.deadline_s
             if wanted.max_latency_ms is None
             else options.max_deadline_s,
-            now=self._clock.now(),
-            seed=self._chance.getrandbits(53),
-            decision_id=f"dec_{uuid.uuid4().hex}",
-            policies=options.policies,
             # None named is any; an empty list is a wish as well: nobody else.
             max_attempts=1 if limits.fallback_platforms == () else options.max_attempts,
         )
+        snapshot = self._scoreboard.snapshot
+
+        def choose(max_cost_usd: Decimal | None) -> Decision:
+            within = question
+            if max_cost_usd != wanted.max_cost_usd:
+                within = replace(question, requirements=replace(wanted, max_cost_usd=max_cost_usd))
+            return decide(
+                self._catalog.profiles,
+                snapshot,
+                within,
+                decision_id=f"dec_{uuid.uuid4().hex}",
+                policies=options.policies,
+            )
+
+        due = {} if self._purse is None else self._purse.due(payer)
+        if self._purse is None or not due:
+            decision, reservation, left_usd = choose(wanted.max_cost_usd), None, wanted.max_cost_usd
+        else:
+            admitted = await self._purse.admit(due, wanted.max_cost_usd, choose)
+            decision, reservation = admitted.decision, admitted.reservation
+            left_usd = to_usd(reservation.amount)
         journey = Journey(
             plan=decision.plan,
             request=request,
-            tenant=tenant,
+            tenant=payer.tenant,
             answer_id=f"ans_{uuid.uuid4().hex}",
             began=began,
-            input_tokens_bound=facts.input_tokens_bound,
-            left_usd=wanted.max_cost_usd,
+            facts=facts,
+            left_usd=left_usd,
+            is_paced=is_paced,
         )
-        return Departure(decision, journey)
+        named = self._witness.named(decision, snapshot)
+        return Departure(named, journey, snapshot, reservation)
+
+    def deadline_s(self, limits: Limits) -> float:
+        """How long an answer within `limits` may take; known before anything is decided."""
+        limit_ms, options = limits.requirements.max_latency_ms, self._options
+        if limit_ms is None:
+            return options.deadline_s
+        return min(options.max_deadline_s, limit_ms / 1000)
+
+    def _keep(self, departure: Departure) -> None:
+        journey = departure.journey
+        self._witness.keep(
+            journey.tenant, journey.answer_id, departure.decision, departure.snapshot
+        )
 
     async def complete(self, departure: Departure) -> Arrival:
         """The whole answer; raises what the executor raises."""
-        self._keep(departure)
-        executed = await self._executor.complete(departure.journey)
-        return self._arrive(departure, executed)
+        executed: Executed | None = None
+        try:
+            self._keep(departure)
+            executed = await self._executor.complete(departure.journey)
+            return self._arrive(departure, executed)
+        finally:
+            self._settle(departure, executed)
 
-    async def stream(self, departure: Departure) -> AsyncGenerator[TextDelta | Arrival, None]:
+    async def stream(self, departure: Departure) -> AsyncGenerator[Step, None]:
         """Text as it comes, then one Arrival; raises what the executor raises."""
-        self._keep(departure)
-        async with contextlib.aclosing(self._executor.stream(departure.journey)) as steps:
-            async for step in steps:
-                yield step if isinstance(step, TextDelta) else self._arrive(departure, step)
+        executed: Executed | None = None
+        resumed = False
+        try:
+            self._keep(departure)
+            async with contextlib.aclosing(self._executor.stream(departure.journey)) as steps:
+                async for step in steps:
+                    resumed = resumed or isinstance(step, Resumed)
+                    if isinstance(step, Executed):
+                        executed = step
+                        yield self._arrive(departure, step)
+                    else:
+                        yield step
+        finally:
+            self._settle(departure, executed, resumed=resumed)
+
+    def _settle(
+        self, departure: Departure, executed: Executed | None, *, resumed: bool = False
+    ) -> None:
+        """It is over, however it ended."""
+        departure.settle()
+        if self._accountant is not None:
+            self._accountant.book(departure.decision, departure.journey, executed, resumed=resumed)
 
     def _arrive(self, departure: Departure, executed: Executed) -> Arrival:
-        profile = self._profiles[executed.platform]
-        usage = executed.reply.usage
-        price = profile.price
-        return Arrival(
-            executed,
-            profile.simulated,
-            cost_usd=None if price is None else price.cost(usage),
-            cost_is_estimate=price is not None and price.is_estimate,
-        )
+        spent = departure.journey.spent
+        simulated = self._catalog.by_target[executed.target].simulated
+        return Arrival(executed, simulated, spent.usd, spent.is_estimate)
 
     def _fallbacks(self, limits: Limits) -> tuple[str, ...]:
         if limits.fallback_platforms is not None:
             return limits.fallback_platforms
         return () if limits.platform is not None else self._options.fallback_platforms
 
-    def _keep(self, departure: Departure) -> None:
-        """Keep the decision; nobody waits for it."""
-        decision, journey = departure.decision, departure.journey
-        kept = self._decisions.put(
-            journey.tenant, decision.id, journey.answer_id, self._clock.now(), decision.to_json()
-        )
-        task = asyncio.get_running_loop().create_task(kept)
-        self._background.add(task)
-        task.add_done_callback(self._kept)
-
-    def _kept(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a decision was not kept", exc_info=error)
-
 
 def safety_id(tenant: str, user_id: str | None) -> str | None:
     """What stands for the end user towards a vendor: a hash, so that it says nothing else."""
-    if user_id is None:
-        return None
-    return hashlib.blake2b(f"{tenant}\0{user_id}".encode(), digest_size=16).hexdigest()
+    return None if user_id is None else _hash(tenant, user_id)
 
 
-def _facts(request: ChatRequest, limits: Limits) -> TaskFacts:
+def thread_key(tenant: str, user_id: str | None, conversation_id: str) -> str:
+    """What stands for a conversation towards a platform that remembers it: a hash as well."""
+    return _hash(tenant, user_id or "", conversation_id)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _facts(request: ChatRequest, limits: Limits, quality: QualityModel | None) -> TaskFacts:
+    """What is known of the request; `quality` reads its last message, None where nobody goes by it."""
     needs = set(limits.requirements.capabilities)
     if limits.stream:
         needs.add(Capability.STREAMING)
@@ -207,6 +284,9 @@ def _facts(request: ChatRequest, limits: Limits) -> TaskFacts:
         needs.add(Capability.FUNCTION_CALLING)
     if request.response_schema is not None:
         needs.add(Capability.JSON_SCHEMA)
+    images = images_of(request.messages)
+    if images:
+        needs.add(Capability.VISION)
     return TaskFacts(
         input_bytes=count_input_bytes(
             request.system, request.messages, request.tools, request.response_schema
@@ -214,4 +294,8 @@ def _facts(request: ChatRequest, limits: Limits) -> TaskFacts:
         messages=len(request.messages) + 1,
         max_tokens=request.max_tokens,
         needs=frozenset(needs),
+        tools=request.tools,
+        response_schema=request.response_schema,
+        images=images,
+        reading=None if quality is None else quality.read(request.messages[-1].text),
     )

@@ -11,7 +11,9 @@ from typing_extensions import override
 
 from deployments.ingress import anthropic_errors, events
 from deployments.ingress.anthropic_schema import (
+    MessagesAddress,
     MessagesBody,
+    MessagesImage,
     MessagesText,
     MessagesToolResult,
     MessagesToolUse,
@@ -19,9 +21,10 @@ from deployments.ingress.anthropic_schema import (
 )
 from deployments.ingress.dialect import Dialect, Stamp, Wanted, Writer
 from deployments.ingress.vendor_errors import invalid
-from deployments.ingress.vendor_tools import chosen, turns
+from deployments.ingress.vendor_images import from_address, from_base64
+from deployments.ingress.vendor_tools import asked, beside, chosen, turns
 from routing.exchange import ChatReply, ChatRequest, FinishReason, ResponseSchema, Usage
-from routing.message import Message, ToolCall, ToolResult, ToolSpec
+from routing.message import Image, Message, ToolCall, ToolResult, ToolSpec
 
 _REASONS: Mapping[FinishReason, str] = {
     FinishReason.STOP: "end_turn",
@@ -47,8 +50,8 @@ class Messages(Dialect[MessagesBody]):
     """The dialect of Anthropic's messages."""
 
     @override
-    def read(self, body: MessagesBody, max_tokens: int) -> Wanted:
-        tools, choice = _tools(body)
+    def read(self, body: MessagesBody, max_tokens: int, tools: tuple[ToolSpec, ...] = ()) -> Wanted:
+        tools, choice = _tools(body, tools)
         form = body.output_config and body.output_config.format
         single = body.tool_choice is not None and body.tool_choice.disable_parallel_tool_use
         system = [_text(body.system or ())]
@@ -62,6 +65,7 @@ class Messages(Dialect[MessagesBody]):
             tool_choice=choice,
             parallel_tools=not single,
             response_schema=ResponseSchema(_SCHEMA_NAME, form.schema_) if form else None,
+            stable_system_chars=len(_stable(body)),
         )
         end_user = body.metadata.user_id if body.metadata else None
         return Wanted(body.model, request, bool(body.stream), end_user)
@@ -128,6 +132,22 @@ def _text(blocks: Sequence[object]) -> str:
     return "\n".join(block.text for block in blocks if isinstance(block, MessagesText))
 
 
+def _stable(body: MessagesBody) -> str:
+    """The beginning of the system prompt that the caller wants cached."""
+    blocks = body.system or []
+    if body.cache_control is not None:
+        return _text(blocks)
+    marked = [place for place, block in enumerate(blocks, 1) if block.cache_control is not None]
+    return _text(blocks[: marked[-1]]) if marked else ""
+
+
+def _image(block: MessagesImage, where: str) -> Image:
+    source = block.source
+    if isinstance(source, MessagesAddress):
+        return from_address(source.url, f"{where}/source/url")
+    return from_base64(source.media_type, source.data, f"{where}/source")
+
+
 def _messages(given: Sequence[MessagesTurn]) -> Iterator[Message]:
     for index, turn in enumerate(given):
         if turn.role == "system":
@@ -138,6 +158,8 @@ def _messages(given: Sequence[MessagesTurn]) -> Iterator[Message]:
                 raise invalid(where, "results are in a user's turn")
             if isinstance(block, MessagesToolUse) and turn.role != "assistant":
                 raise invalid(where, "calls are in an assistant's turn")
+            if isinstance(block, MessagesImage) and turn.role != "user":
+                raise invalid(where, "images are in a user's turn")
         calls = tuple(
             ToolCall(b.id, b.name, b.input) for b in turn.content if isinstance(b, MessagesToolUse)
         )
@@ -146,16 +168,26 @@ def _messages(given: Sequence[MessagesTurn]) -> Iterator[Message]:
             for b in turn.content
             if isinstance(b, MessagesToolResult)
         )
-        yield Message(turn.role, _text(turn.content), calls, results)
+        images = tuple(
+            _image(block, f"/messages/{index}/content/{place}")
+            for place, block in enumerate(turn.content)
+            if isinstance(block, MessagesImage)
+        )
+        text = _text(turn.content)
+        if turn.role == "user" and not results:
+            yield asked(text, images, f"/messages/{index}/content")
+        else:
+            yield Message(turn.role, text, calls, results, images=images)
 
 
 def _tools(
-    body: MessagesBody,
+    body: MessagesBody, given: tuple[ToolSpec, ...]
 ) -> tuple[tuple[ToolSpec, ...], Literal["auto", "none", "required"]]:
-    tools = tuple(
+    own = (
         ToolSpec(t.name, t.description or "", t.input_schema, strict=t.strict is True)
         for t in body.tools or ()
     )
+    tools = beside(given, own)
     choice = body.tool_choice
     if choice is None:
         return tools, "auto"

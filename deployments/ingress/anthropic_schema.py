@@ -18,12 +18,36 @@ from deployments.ingress.vendor_schema import (
 
 
 class MessagesText(VendorBody):
-    """Text, the only kind of content that every platform takes."""
+    """Text, which every platform takes. `cache_control` in the system prompt marks what stays."""
 
     type: Literal["text"]
     text: str
     cache_control: JsonValue = None
     citations: Refused = None
+
+
+class MessagesBytes(VendorBody):
+    """The bytes of an image in base64."""
+
+    type: Literal["base64"]
+    media_type: str
+    data: str
+
+
+class MessagesAddress(VendorBody):
+    """The https address of an image."""
+
+    type: Literal["url"]
+    url: str
+
+
+class MessagesImage(VendorBody):
+    """An image of a user, for a platform with vision."""
+
+    type: Literal["image"]
+    source: MessagesBytes | MessagesAddress = Field(discriminator="type")
+    cache_control: JsonValue = None
+    transformations: Refused = None
 
 
 MessagesTexts = Annotated[list[MessagesText], expand_text("text", str | list[MessagesText])]
@@ -68,7 +92,12 @@ class MessagesRedacted(VendorBody):
 
 
 MessagesBlock: TypeAlias = Annotated[
-    MessagesText | MessagesToolUse | MessagesToolResult | MessagesThinking | MessagesRedacted,
+    MessagesText
+    | MessagesImage
+    | MessagesToolUse
+    | MessagesToolResult
+    | MessagesThinking
+    | MessagesRedacted,
     Field(discriminator="type"),
 ]
 MessagesContent = Annotated[list[MessagesBlock], expand_text("text", str | list[MessagesBlock])]
@@ -128,8 +157,8 @@ class MessagesBody(VendorBody):
     """What an Anthropic client asks.
 
     Taken and not passed on, because the platform's profile decides or it means nothing
-    here: sampling (`temperature`, `top_p`, `top_k`), `thinking`, `output_config.effort` and
-    `cache_control`.
+    here: sampling (`temperature`, `top_p`, `top_k`), `thinking`, `output_config.effort`, and
+    `cache_control` outside the system prompt, where it says how much of that stays the same.
     """
 
     model: ModelName = Field(description="auto, auto:cost, a platform, or a configured model")

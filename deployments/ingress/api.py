@@ -12,26 +12,49 @@ from starlette.types import ASGIApp
 
 from deployments.ingress import (
     anthropic_schema,
+    breaker_schema,
+    budget_schema,
     openai_chat_schema,
+    openai_conversations_schema,
     openai_models_schema,
     openai_responses_schema,
     openapi,
     problem,
+    region_schema,
     routes,
+    savings_schema,
     schema,
+    status_schema,
 )
 from deployments.ingress.anthropic_errors import ANTHROPIC_ERRORS
+from deployments.ingress.breakers import Breakers
+from deployments.ingress.budgets import BudgetRoutes
 from deployments.ingress.chat import Chat
 from deployments.ingress.compatible import REQUEST_HEADERS, Compatible
+from deployments.ingress.conversations import ITEM_QUERY, PAGE_QUERY, Conversations
 from deployments.ingress.evidence import Evidence
 from deployments.ingress.limits import BodyLimit
 from deployments.ingress.openai_errors import OPENAI_ERRORS
 from deployments.ingress.platforms import Platforms
-from deployments.ingress.routes import PUBLIC, Authenticate, Call, Operation
+from deployments.ingress.regions import FIGURES, Regions
+from deployments.ingress.routes import PROBLEM, PUBLIC, Authenticate, Call, Operation
+from deployments.ingress.savings import QUERY as SAVINGS_QUERY
+from deployments.ingress.savings import SavingsRoutes
+
+# 8 MiB: one image of the largest size there is (5 MiB of base64) and the text any request may
+# bring, or several photographs. Text alone stays under the configured bound (compatible.py).
+IMAGES_BODY_BYTES = 8 * 1024 * 1024
+LOCKED = "Another run on this conversation is under way"
 
 
 def operations(
-    chat: Chat, platforms: Platforms, evidence: Evidence, compatible: Compatible
+    chat: Chat,
+    platforms: Platforms,
+    evidence: Evidence,
+    compatible: Compatible,
+    conversations: Conversations,
+    budgets: BudgetRoutes,
+    savings: SavingsRoutes,
 ) -> list[Operation]:
     """The route table."""
     answer, body = schema.AnswerBody, schema.ChatBody
@@ -66,11 +89,21 @@ def operations(
         ),
         Operation(
             "GET", "/v3/platforms/status", "How every platform does",
-            "platforms:read", "read", "access", platforms.status, schema.StatusBody,
+            "platforms:read", "read", "access", platforms.status, status_schema.StatusBody,
         ),
         Operation(
             "GET", "/v3/decisions/{id}", "Why an answer came from where it came",
             "decisions:read", "read", "access", evidence.decision, schema.KeptDecision,
+        ),
+        Operation(
+            "POST", "/v3/decisions/{id}/feedback", "How good the answer was",
+            "decisions:rate", "read", "action", evidence.feedback, schema.FeedbackAnswer,
+            schema.FeedbackBody, conflict="It has other feedback, or no answer yet",
+        ),
+        Operation(
+            "GET", "/v3/savings", "What routing saved, against what else could have been done",
+            "decisions:read", "read", "access", savings.report, savings_schema.SavingsBody,
+            query=SAVINGS_QUERY,
         ),
         Operation(
             "GET", "/healthz", "This process is up",
@@ -80,7 +113,54 @@ def operations(
             "GET", "/readyz", "Platforms and stores can be used",
             PUBLIC, "health", "none", platforms.readyz, schema.Health,
         ),
+        *_budgets(budgets),
         *_vendors(compatible),
+        *_conversations(conversations),
+    ]  # fmt: skip
+
+
+def region_operations(breakers: Breakers, regions: Regions) -> list[Operation]:
+    """The routes about this region itself; nothing of a tenant is behind them."""
+    path, schemas = "/admin/platforms/breaker", breaker_schema
+    return [
+        Operation(
+            "POST", path, "Hold a breaker open or closed for a time, or give it back",
+            "platforms:configure", "admin", "action", breakers.hold,
+            schemas.OverrideList, schemas.BreakerBody,
+        ),
+        Operation(
+            "GET", path, "The breakers that administrators hold",
+            "platforms:configure", "admin", "access", breakers.held, schemas.OverrideList,
+        ),
+        Operation(
+            "GET", FIGURES, "This region's figures, for its peers",
+            "platforms:read", "read", "access", regions.figures, region_schema.FiguresBody,
+        ),
+    ]  # fmt: skip
+
+
+def _budgets(budgets: BudgetRoutes) -> list[Operation]:
+    """What may be spent."""
+    configured = "It is in the configuration; change it there"
+    return [
+        Operation(
+            "GET", "/v3/budgets", "What is left of the budgets today",
+            "budgets:read", "read", "access", budgets.every, budget_schema.BudgetList,
+        ),
+        Operation(
+            "GET", "/v3/budgets/{id}", "What is left of a budget today",
+            "budgets:read", "read", "access", budgets.one, budget_schema.BudgetRow,
+        ),
+        Operation(
+            "PUT", "/admin/budgets/{id}", "Make a budget, or change one",
+            "budgets:configure", "admin", "action", budgets.put,
+            budget_schema.BudgetRow, budget_schema.BudgetBody, conflict=configured,
+        ),
+        Operation(
+            "DELETE", "/admin/budgets/{id}", "Take a budget away",
+            "budgets:configure", "admin", "action", budgets.delete,
+            budget_schema.BudgetDeleted, conflict=configured,
+        ),
     ]  # fmt: skip
 
 
@@ -92,23 +172,75 @@ def _vendors(compatible: Compatible) -> list[Operation]:
             "chat:create", "chat", "action", compatible.chat_completions,
             openai_chat_schema.ChatCompletionAnswer, openai_chat_schema.ChatCompletionsBody,
             streams=True, errors=OPENAI_ERRORS, headers=REQUEST_HEADERS,
+            max_body_bytes=IMAGES_BODY_BYTES,
         ),
         Operation(
             "POST", "/v1/responses", "OpenAI's responses, over any platform",
             "chat:create", "chat", "action", compatible.responses,
             openai_responses_schema.ResponsesAnswer, openai_responses_schema.ResponsesBody,
-            streams=True, errors=OPENAI_ERRORS, headers=REQUEST_HEADERS,
+            streams=True, errors=OPENAI_ERRORS, headers=REQUEST_HEADERS, conflict=LOCKED,
+            max_body_bytes=IMAGES_BODY_BYTES,
         ),
         Operation(
             "POST", "/v1/messages", "Anthropic's messages, over any platform",
             "chat:create", "chat", "action", compatible.messages,
             anthropic_schema.MessagesAnswer, anthropic_schema.MessagesBody,
             streams=True, errors=ANTHROPIC_ERRORS, headers=REQUEST_HEADERS,
+            max_body_bytes=IMAGES_BODY_BYTES,
         ),
         Operation(
             "GET", "/v1/models", "What `model` may be on the vendors' routes",
             "platforms:read", "read", "access", compatible.models,
             openai_models_schema.ModelsAnswer, errors=OPENAI_ERRORS,
+        ),
+    ]  # fmt: skip
+
+
+def _conversations(conversations: Conversations) -> list[Operation]:
+    """OpenAI's conversations: what a run of /v1/responses may name."""
+    one, items = "/v1/conversations/{id}", "/v1/conversations/{id}/items"
+    schemas = openai_conversations_schema
+    return [
+        Operation(
+            "POST", "/v1/conversations", "Begin a conversation",
+            "chat:create", "read", "action", conversations.create,
+            schemas.ConversationAnswer, schemas.ConversationBody, errors=OPENAI_ERRORS,
+        ),
+        Operation(
+            "GET", one, "A conversation and its metadata",
+            "chat:create", "read", "access", conversations.show,
+            schemas.ConversationAnswer, errors=OPENAI_ERRORS,
+        ),
+        Operation(
+            "POST", one, "Replace a conversation's metadata",
+            "chat:create", "read", "action", conversations.relabel,
+            schemas.ConversationAnswer, schemas.ConversationLabels, errors=OPENAI_ERRORS,
+        ),
+        Operation(
+            "DELETE", one, "Delete a conversation with all its items",
+            "chat:create", "read", "action", conversations.delete,
+            schemas.ConversationDeleted, errors=OPENAI_ERRORS,
+        ),
+        Operation(
+            "GET", items, "What was said in a conversation",
+            "chat:create", "read", "access", conversations.items,
+            schemas.ConversationItems, errors=OPENAI_ERRORS, query=PAGE_QUERY,
+        ),
+        Operation(
+            "POST", items, "Add to a conversation without asking anybody",
+            "chat:create", "read", "action", conversations.add,
+            schemas.ConversationItems, schemas.ConversationItemsBody,
+            errors=OPENAI_ERRORS, conflict=LOCKED,
+        ),
+        Operation(
+            "GET", f"{items}/{{item}}", "One item of a conversation",
+            "chat:create", "read", "access", conversations.item,
+            schemas.ConversationItem, errors=OPENAI_ERRORS, query=ITEM_QUERY,
+        ),
+        Operation(
+            "DELETE", f"{items}/{{item}}", "Delete one item of a conversation",
+            "chat:create", "read", "action", conversations.drop,
+            schemas.ConversationAnswer, errors=OPENAI_ERRORS, conflict=LOCKED,
         ),
     ]  # fmt: skip
 
@@ -138,13 +270,15 @@ def application(
 
     async def refuse(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
-            return problem.response(error)
-        response = problem.response(problem.from_http(error))
+            return _refusal(request.url.path, error)
+        response = _refusal(request.url.path, problem.from_http(error))
         response.headers.update(error.headers or {})  # 405 says what is allowed
         return response
 
+    larger = {op.path: max(op.max_body_bytes, max_body_bytes) for op in every if op.max_body_bytes}
+
     def limit(app: ASGIApp) -> ASGIApp:
-        return BodyLimit(app, max_body_bytes)
+        return BodyLimit(app, max_body_bytes, larger, _refusal)
 
     app = Starlette(
         routes=routes.build(every, authenticate, permissions),
@@ -154,3 +288,10 @@ def application(
     # A POST is not sent elsewhere for a slash too many: there is nothing at that address.
     app.router.redirect_slashes = False
     return app
+
+
+def _refusal(path: str, error: Exception) -> Response:
+    """What is refused where no row of the table answers for it, in its vendor's shape under /v1."""
+    if path.startswith("/v1/messages"):
+        return ANTHROPIC_ERRORS.response(error)
+    return (OPENAI_ERRORS if f"{path}/".startswith("/v1/") else PROBLEM).response(error)

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from decimal import Decimal
 
 from starlette.responses import Response
@@ -13,8 +13,9 @@ from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from actors.database.idempotency import Done as Repeated
 from actors.database.idempotency import Fresh, Idempotency, Mismatch, Running
 from deployments.agent.exchange import AgentEvent, Ask, Decided, Delta, Done, Grounded, citation
+from deployments.agent.executor import Resumed
 from deployments.agent.road import Limits
-from deployments.agent.unified import UnifiedAgent
+from deployments.agent.support import SupportAgent
 from deployments.ingress import events, problem
 from deployments.ingress.routes import Call, reply
 from deployments.ingress.schema import ChatBody, RouteBody
@@ -30,7 +31,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 class Chat:
     """The chat routes."""
 
-    def __init__(self, agent: UnifiedAgent, idempotency: Idempotency, clock: Clock) -> None:
+    def __init__(self, agent: SupportAgent, idempotency: Idempotency, clock: Clock) -> None:
         self._agent = agent
         self._idempotency = idempotency
         self._clock = clock
@@ -127,25 +128,27 @@ class Chat:
         """The answer as events; whatever goes wrong is the last of them."""
         try:
             async with contextlib.aclosing(rest) as steps:
-                yield _frame(first)
+                yield events.frame(*told(first))
                 async for step in steps:
-                    yield _frame(step)
+                    yield events.frame(*told(step))
         except Exception as error:  # noqa: BLE001
             yield events.frame("error", problem.document(error))
 
 
-def _frame(step: AgentEvent) -> bytes:
+def told(step: AgentEvent) -> tuple[str, Mapping[str, object]]:
+    """An event of the agent as callers are told it: its name and its data."""
     match step:
         case Decided(decision):
-            return events.frame("decision", decision.to_json())
+            return "decision", decision.to_json()
         case Grounded(context):
             citations = [citation(passage) for passage in context.passages]
-            found = {"citations": citations, "degraded": list(context.degraded)}
-            return events.frame("context", found)
+            return "context", {"citations": citations, "degraded": list(context.degraded)}
         case Delta(text):
-            return events.frame("delta", {"text": text})
+            return "delta", {"text": text}
+        case Resumed(origin, to):
+            return "resumed", {"from": origin, "to": to}
         case Done(answer):
-            return events.frame("done", answer.to_json())
+            return "done", answer.to_json()
 
 
 def to_ask(body: ChatBody, platform: str | None) -> Ask:

@@ -1,37 +1,46 @@
 """What the vendors' own routes share: the road is the same, only the dialect differs.
 
-Messages go down the road as they are: no knowledge is added and no conversation kept. What
-SupportMax adds to a vendor's API is in headers alone, so that its clients work unchanged.
+Messages go down the road as they are: no knowledge is added, and nothing is kept but what a
+caller's own conversation is to hold. What SupportMax adds to a vendor's API is in headers and
+in models' names alone, so that its clients work unchanged.
 """
 
 import asyncio
-import contextlib
-import logging
-import math
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from starlette.responses import Response
 
-from deployments.agent.road import Arrival, Departure, Limits, Road, safety_id
+from deployments.agent.budgets import payer_of
+from deployments.agent.road import Arrival, Departure, Road, Step, safety_id
 from deployments.ingress import events
 from deployments.ingress.anthropic_messages import Messages
-from deployments.ingress.dialect import Dialect, Stamp, Writer
+from deployments.ingress.assistants import Assistants
+from deployments.ingress.conversation_run import ConversationRun, ConversationRuns
+from deployments.ingress.dialect import Dialect, Stamp
 from deployments.ingress.openai_chat import ChatCompletions
 from deployments.ingress.openai_responses import Responses
 from deployments.ingress.routes import Call, reply
-from deployments.ingress.vendor_errors import fault_of, invalid
+from deployments.ingress.vendor_errors import invalid
+from deployments.ingress.vendor_limits import STRATEGIES, limits_of
+from deployments.ingress.vendor_stream import frames, sound, sounded
+from routing.catalog import Catalog
 from routing.clock import Clock
-from routing.errors import ErrorKind, PlatformError, RequestError, Violation
-from routing.exchange import FinishReason, TextDelta
-from routing.platform_profile import PlatformProfile
-from routing.policy import Strategy
-from routing.requirement import Requirements
+from routing.errors import RequestError
+from routing.exchange import ChatRequest
+from routing.message import images_of
 
-_log = logging.getLogger(__name__)
-_Body = TypeVar("_Body")
+if TYPE_CHECKING:
+    from deployments.ingress.openai_responses_schema import ResponsesBody
+
+
+class _Asking(Protocol):
+    @property
+    def model(self) -> str: ...
+
+
+_Body = TypeVar("_Body", bound=_Asking)
 
 REQUEST_HEADERS: Mapping[str, str] = {
     "x-supportmax-max-cost": "USD for the whole answer; one that could cost more is refused.",
@@ -40,34 +49,34 @@ REQUEST_HEADERS: Mapping[str, str] = {
 }
 """What a caller may add to a vendor's request."""
 
-STRATEGIES: Mapping[str, Strategy | None] = {
-    "auto": None,
-    "auto:cost": Strategy.COST_OPTIMIZED,
-    "auto:latency": Strategy.LATENCY,
-    "auto:capability": Strategy.CAPABILITY,
-    "auto:balanced": Strategy.BALANCED,
-}
-"""The models that are no model: the road chooses; None is the configuration's own strategy."""
-
 # Until the first words a failure still has its HTTP status, by which vendors' clients know
 # what to raise and whether to try again. After this long a sign of life matters more.
 FIRST_WORDS_S = events.HEARTBEAT_S
-# As in the body of /v3/chat.
-_NUMBER_MAX = 32
-_USD_MIN, _USD_MAX = Decimal("1e-9"), Decimal(1_000_000)
-_LATENCY_MAX_MS = 600_000
 
 
 class Compatible:
-    """The routes of OpenAI's and Anthropic's clients."""
+    """The routes of OpenAI's and Anthropic's clients.
+
+    A body may have `max_text_bytes` besides the images in it.
+    """
 
     def __init__(
-        self, road: Road, profiles: Mapping[str, PlatformProfile], max_tokens: int, clock: Clock
+        self,
+        road: Road,
+        catalog: Catalog,
+        max_tokens: int,
+        clock: Clock,
+        max_text_bytes: int,
+        assistants: Assistants,
+        runs: ConversationRuns,
     ) -> None:
         self._road = road
-        self._profiles = profiles
+        self._catalog = catalog
         self._max_tokens = max_tokens
         self._clock = clock
+        self._max_text_bytes = max_text_bytes
+        self._assistants = assistants
+        self._runs = runs
 
     async def chat_completions(self, call: Call) -> Response:
         """POST /v1/chat/completions."""
@@ -75,7 +84,23 @@ class Compatible:
 
     async def responses(self, call: Call) -> Response:
         """POST /v1/responses."""
-        return await self._answer(call, Responses())
+        body: ResponsesBody = call.body
+        if body.conversation is None:
+            return await self._answer(call, Responses())
+        assistant = self._assistants.find(body.model)
+        model = body.model if assistant is None else assistant.model
+        run = await self._runs.begin(
+            call.principal.tenant,
+            body.conversation.id,
+            body.input,
+            self._road.deadline_s(limits_of(model, call.request.headers, self._catalog)),
+            "local" if assistant is None else assistant.state,
+        )
+        try:
+            return await self._answer(call, Responses(run.earlier, run.id), run)
+        except BaseException:
+            await run.release()
+            raise
 
     async def messages(self, call: Call) -> Response:
         """POST /v1/messages."""
@@ -84,9 +109,10 @@ class Compatible:
     async def models(self, call: Call) -> Response:
         """GET /v1/models: in one object what either vendor's client looks for."""
         owners = dict.fromkeys(STRATEGIES, "supportmax")
-        owners |= {name: name for name in self._profiles}
-        for profile in self._profiles.values():
+        owners |= {name: name for name in self._catalog.platforms}
+        for profile in self._catalog.profiles:
             owners.setdefault(profile.model, profile.name)
+        owners |= dict.fromkeys(self._assistants.models(), "supportmax")
         names = list(owners)
         return reply(
             {
@@ -98,166 +124,110 @@ class Compatible:
             }
         )
 
-    async def _answer(self, call: Call, dialect: Dialect[_Body]) -> Response:
+    async def _answer(
+        self, call: Call, dialect: Dialect[_Body], run: ConversationRun | None = None
+    ) -> Response:
         began = self._clock.monotonic()
         body: _Body = call.body
-        wanted = dialect.read(body, self._max_tokens)
+        assistant = self._assistants.find(body.model)
+        if assistant is None:
+            wanted = dialect.read(body, self._max_tokens)
+        else:
+            max_tokens = assistant.max_tokens or self._max_tokens
+            wanted = assistant.instruct(dialect.read(body, max_tokens, assistant.tools))
+        self._check_size(len(await call.request.body()), wanted.request)
         tenant = call.principal.tenant
-        limits = _limits(wanted.model, call.request.headers, self._profiles)
-        departure = self._road.depart(
-            tenant,
-            replace(wanted.request, safety_id=safety_id(tenant, wanted.end_user)),
-            replace(limits, stream=wanted.stream),
-            began,
+        limits = limits_of(wanted.model, call.request.headers, self._catalog)
+        request = replace(wanted.request, safety_id=safety_id(tenant, wanted.end_user))
+        if run is not None and run.vendor_conversation is not None:
+            if limits.fallback_platforms:
+                raise invalid("header:x-supportmax-fallback", "one platform keeps the conversation")
+            limits = replace(limits, fallback_platforms=())
+            request = replace(request, vendor_conversation=run.vendor_conversation)
+        payer = payer_of(call.principal, wanted.end_user, None if run is None else run.id)
+        departure = await self._road.depart(
+            payer, request, replace(limits, stream=wanted.stream), began
         )
-        if wanted.stream:
-            return await self._stream(body, dialect, departure, wanted.model)
-        arrival = _sound(await self._road.complete(departure))
+        try:
+            if wanted.stream:
+                response = await self._stream(body, dialect, departure, wanted.model, run)
+            else:
+                response = await self._whole(body, dialect, departure, run)
+        except BaseException:
+            departure.settle()  # the stream may not have begun
+            raise
+        if assistant is not None:
+            response.headers["x-supportmax-assistant"] = assistant.name
+        return response
+
+    async def _whole(
+        self,
+        body: _Body,
+        dialect: Dialect[_Body],
+        departure: Departure,
+        run: ConversationRun | None,
+    ) -> Response:
+        arrival = sound(await self._road.complete(departure))
         executed = arrival.executed
         stamp = self._stamp(departure, executed.reply.model)
+        if run is not None:
+            await run.keep(stamp, executed.reply, executed.platform)
         response = reply(dialect.whole(body, stamp, executed.reply))
         response.headers.update(_headers(departure, executed.platform, arrival.simulated))
         response.headers.update(_cost(arrival))
         return response
 
     async def _stream(
-        self, body: _Body, dialect: Dialect[_Body], departure: Departure, asked_for: str
+        self,
+        body: _Body,
+        dialect: Dialect[_Body],
+        departure: Departure,
+        asked_for: str,
+        run: ConversationRun | None,
     ) -> Response:
         steps = self._road.stream(departure)
         first = asyncio.ensure_future(anext(steps))
         try:
             await asyncio.wait((first,), timeout=FIRST_WORDS_S)
-            known = _sounded(first.result()) if first.done() else None
+            known = sounded(first.result()) if first.done() else None
         except BaseException:
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
             await steps.aclose()
             raise
-        platform = _answering(departure, known)
-        profile = None if platform is None else self._profiles[platform]
+        target = _answering(departure, known)
+        profile = None if target is None else self._catalog.by_target[target]
         stamp = self._stamp(departure, asked_for if profile is None else profile.model)
-        response = events.response(_frames(dialect.writer(body, stamp), first, steps))
+        writer = dialect.writer(body, stamp)
+        response = events.response(frames(writer, first, steps, stamp, run))
         simulated = None if profile is None else profile.simulated
-        response.headers.update(_headers(departure, platform, simulated))
+        response.headers.update(
+            _headers(departure, None if profile is None else profile.name, simulated)
+        )
         if isinstance(known, Arrival):
             response.headers.update(_cost(known))
         return response
+
+    def _check_size(self, body_bytes: int, request: ChatRequest) -> None:
+        # These routes take larger bodies for images alone. A text of that length is a mistake, and
+        # a model with room for it would be paid for reading it.
+        images = sum(len(image.data) for image in images_of(request.messages))
+        if body_bytes - images > self._max_text_bytes:
+            detail = f"At most {self._max_text_bytes} bytes are taken besides images."
+            raise RequestError("body_too_large", detail)
 
     def _stamp(self, departure: Departure, model: str) -> Stamp:
         answer_id = departure.journey.answer_id.removeprefix("ans_")
         return Stamp(answer_id, model, int(self._clock.now()))
 
 
-async def _frames(
-    writer: Writer,
-    first: "asyncio.Future[TextDelta | Arrival]",
-    steps: AsyncGenerator[TextDelta | Arrival, None],
-) -> AsyncGenerator[bytes, None]:
-    """The answer as events; whatever goes wrong is the last of them."""
-    try:
-        async with contextlib.aclosing(steps):
-            try:
-                yield writer.begin()
-                step = await first
-            finally:
-                first.cancel()
-                await asyncio.gather(first, return_exceptions=True)
-            yield _frame(writer, step)
-            async for step in steps:
-                yield _frame(writer, step)
-    except Exception as error:  # noqa: BLE001
-        if fault_of(error).status == 500:
-            _log.error("unexpected error in a stream", exc_info=error)
-        yield writer.fail(error)
-
-
-def _frame(writer: Writer, step: TextDelta | Arrival) -> bytes:
-    match step:
-        case TextDelta(text):
-            return writer.text(text)
-        case Arrival():
-            return writer.end(_sound(step).executed.reply)
-
-
-def _sounded(step: TextDelta | Arrival) -> TextDelta | Arrival:
-    return _sound(step) if isinstance(step, Arrival) else step
-
-
-def _sound(arrival: Arrival) -> Arrival:
-    """An arrival vendors have a word for: none has one for an answer that ended in an error."""
-    executed = arrival.executed
-    if executed.reply.finish_reason is FinishReason.ERROR:
-        detail = "it gave up in the middle of its answer"
-        raise PlatformError(executed.platform, ErrorKind.BAD_REPLY, detail)
-    return arrival
-
-
-def _answering(departure: Departure, known: TextDelta | Arrival | None) -> str | None:
+def _answering(departure: Departure, known: Step | None) -> str | None:
     """Who is answering, as far as that is certain at a stream's first words."""
     if isinstance(known, Arrival):
-        return known.executed.platform
-    if known is None or departure.journey.failures:
+        return known.executed.target
+    if known is None or departure.journey.failures or departure.journey.hedged:
         return None
-    return departure.decision.plan.primary.platform
-
-
-def _limits(
-    model: str, headers: Mapping[str, str], profiles: Mapping[str, PlatformProfile]
-) -> Limits:
-    """Whom the model's name and the headers allow.
-
-    Raises:
-        RequestError: there is no such model, or a header cannot be read.
-    """
-    max_cost = headers.get("x-supportmax-max-cost")
-    max_latency = headers.get("x-supportmax-max-latency-ms")
-    limits = Limits(
-        fallback_platforms=_fallbacks(headers.get("x-supportmax-fallback"), profiles),
-        requirements=Requirements(
-            max_cost_usd=None if max_cost is None else _usd(max_cost),
-            max_latency_ms=None if max_latency is None else _milliseconds(max_latency),
-        ),
-    )
-    if model in STRATEGIES:
-        return replace(limits, strategy=STRATEGIES[model])
-    for profile in profiles.values():
-        if model in {profile.name, profile.model}:
-            return replace(limits, platform=profile.name)
-    there = ", ".join([*STRATEGIES, *profiles, *(p.model for p in profiles.values())])
-    message = f"This model does not exist here; there are: {there}"
-    raise RequestError("model_not_found", message, (Violation("/model", message),))
-
-
-def _fallbacks(
-    given: str | None, profiles: Mapping[str, PlatformProfile]
-) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    names = tuple(name.strip() for name in given.split(",") if name.strip())
-    if not all(name in profiles for name in names):
-        raise invalid("header:x-supportmax-fallback", f"there are: {', '.join(profiles)}")
-    return names
-
-
-def _usd(given: str) -> Decimal:
-    try:
-        limit = Decimal(given) if len(given) <= _NUMBER_MAX else Decimal(0)
-    except InvalidOperation:
-        limit = Decimal(0)
-    # Bounded both ways, before anything is reckoned: the digits of 1e-99999999 fill a memory.
-    if not (limit.is_finite() and _USD_MIN <= limit <= _USD_MAX):
-        raise invalid("header:x-supportmax-max-cost", f"not in {_USD_MIN}..{_USD_MAX} USD")
-    return limit
-
-
-def _milliseconds(given: str) -> float:
-    try:
-        limit = float(given) if len(given) <= _NUMBER_MAX else math.nan
-    except ValueError:
-        limit = math.nan
-    if not 0 < limit <= _LATENCY_MAX_MS:
-        raise invalid("header:x-supportmax-max-latency-ms", f"not in 0..{_LATENCY_MAX_MS}")
-    return limit
+    return departure.decision.plan.primary.target
 
 
 def _headers(departure: Departure, platform: str | None, simulated: bool | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from routing.exchange import ChatReply, ChatRequest
+from routing.message import Message, ToolSpec
 
 _Body_contra = TypeVar("_Body_contra", contravariant=True)
 
@@ -20,6 +21,21 @@ class Wanted:
     request: ChatRequest
     stream: bool = False
     end_user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was said before a body: with the operator's authority, and by the two sides.
+
+    It is not `whole` where a vendor keeps it: then calls of it may be answered unseen.
+    """
+
+    system: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+    whole: bool = True
+
+
+NOTHING = Earlier()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +70,10 @@ class Writer(Protocol):
 class Dialect(Protocol[_Body_contra]):
     """One vendor's route."""
 
-    def read(self, body: _Body_contra, max_tokens: int) -> Wanted:
+    def read(self, body: _Body_contra, max_tokens: int, tools: tuple[ToolSpec, ...] = ()) -> Wanted:
         """What `body` asks for; `max_tokens` is for a caller who does not say.
+
+        `tools` are there whatever the body says; one of its own by the same name is not.
 
         Raises:
             RequestError: something in it cannot be honoured.

@@ -1,26 +1,40 @@
 """How much a request may bring: counted while it arrives, so that nothing large is ever held."""
 
+from collections.abc import Callable, Mapping
+
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.ingress import problem
 from routing.errors import RequestError
+
+Refuse = Callable[[str, Exception], Response]
+"""The refusal of a request to a path, in the words that path is answered in."""
 
 
 class BodyLimit:
-    """ASGI middleware: a body over the limit is refused with 413, announced or not."""
+    """ASGI middleware: a body over the limit is refused with 413, announced or not.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    `larger` has the paths that take more, each with its own limit.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int], refuse: Refuse
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._larger = larger
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"]
+        limit = self._larger.get(path, self._max_bytes)
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._max_bytes:
-                await problem.response(self._refusal())(scope, receive, send)
+            if name == b"content-length" and int(value) > limit:
+                await self._refuse(path, _too_large(limit))(scope, receive, send)
                 return
         received = 0
 
@@ -28,11 +42,12 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise self._refusal()
+            if received > limit:
+                raise _too_large(limit)
             return message
 
         await self._app(scope, counted, send)
 
-    def _refusal(self) -> RequestError:
-        return RequestError("body_too_large", f"At most {self._max_bytes} bytes are taken.")
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError("body_too_large", f"At most {limit} bytes are taken.")

@@ -16,6 +16,7 @@ from deployments.ingress.dialect import Dialect, Stamp, Wanted, Writer
 from deployments.ingress.openai_chat_schema import (
     ChatAllowed,
     ChatCompletionsBody,
+    ChatImagePart,
     ChatMessage,
     ChatNamedTool,
     ChatPart,
@@ -23,9 +24,17 @@ from deployments.ingress.openai_chat_schema import (
     ChatTextPart,
 )
 from deployments.ingress.vendor_errors import invalid
-from deployments.ingress.vendor_tools import NO_PARAMETERS, arguments, chosen, turns
+from deployments.ingress.vendor_images import from_address
+from deployments.ingress.vendor_tools import (
+    NO_PARAMETERS,
+    arguments,
+    asked,
+    beside,
+    chosen,
+    turns,
+)
 from routing.exchange import ChatReply, ChatRequest, FinishReason, ResponseSchema, Usage
-from routing.message import Message, ToolCall, ToolResult, ToolSpec
+from routing.message import Image, Message, ToolCall, ToolResult, ToolSpec
 
 _REASONS: Mapping[FinishReason, str] = {
     FinishReason.STOP: "stop",
@@ -44,8 +53,10 @@ class ChatCompletions(Dialect[ChatCompletionsBody]):
     """The dialect of OpenAI's chat completions."""
 
     @override
-    def read(self, body: ChatCompletionsBody, max_tokens: int) -> Wanted:
-        tools, choice = _tools(body)
+    def read(
+        self, body: ChatCompletionsBody, max_tokens: int, tools: tuple[ToolSpec, ...] = ()
+    ) -> Wanted:
+        tools, choice = _tools(body, tools)
         form = body.response_format
         schema = form.json_schema if isinstance(form, ChatSchemaFormat) else None
         request = ChatRequest(
@@ -148,20 +159,33 @@ def _is_system(message: ChatMessage) -> bool:
 
 
 def _text(parts: Sequence[ChatPart] | None) -> str:
-    return "\n".join(p.text if isinstance(p, ChatTextPart) else p.refusal for p in parts or ())
+    return "\n".join(
+        part.text if isinstance(part, ChatTextPart) else part.refusal
+        for part in parts or ()
+        if not isinstance(part, ChatImagePart)
+    )
+
+
+def _images(message: ChatMessage, where: str) -> Iterator[Image]:
+    for place, part in enumerate(message.content or ()):
+        if isinstance(part, ChatImagePart):
+            if message.role != "user":
+                raise invalid(f"{where}/content/{place}", "images are in a user's message")
+            yield from_address(part.image_url.url, f"{where}/content/{place}/image_url/url")
 
 
 def _messages(messages: Sequence[ChatMessage]) -> Iterator[Message]:
     for index, message in enumerate(messages):
         text = _text(message.content)
         where = f"/messages/{index}"
+        images = tuple(_images(message, where))
         if message.tool_calls and message.role != "assistant":
             raise invalid(f"{where}/tool_calls", "only an assistant calls tools")
         match message.role:
             case "system" | "developer":
                 continue
             case "user":
-                yield Message("user", text)
+                yield asked(text, images, f"{where}/content")
             case "assistant":
                 calls = tuple(
                     ToolCall(
@@ -181,9 +205,9 @@ def _messages(messages: Sequence[ChatMessage]) -> Iterator[Message]:
 
 
 def _tools(
-    body: ChatCompletionsBody,
+    body: ChatCompletionsBody, given: tuple[ToolSpec, ...]
 ) -> tuple[tuple[ToolSpec, ...], Literal["auto", "none", "required"]]:
-    tools = tuple(
+    own = (
         ToolSpec(
             tool.function.name,
             tool.function.description or "",
@@ -192,6 +216,7 @@ def _tools(
         )
         for tool in body.tools or ()
     )
+    tools = beside(given, own)
     match body.tool_choice:
         case None:
             return tools, "auto"

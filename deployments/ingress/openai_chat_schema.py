@@ -20,10 +20,25 @@ from deployments.ingress.vendor_schema import (
 
 
 class ChatTextPart(VendorBody):
-    """Text, the only kind of content that every platform takes."""
+    """Text, which every platform takes."""
 
     type: Literal["text"]
     text: str
+    prompt_cache_breakpoint: JsonValue = None
+
+
+class ChatImageUrl(VendorBody):
+    """An https address, or a data: URL. Every image is looked at in the same detail."""
+
+    url: str
+    detail: Literal["auto", "low", "high", "original"] | None = None
+
+
+class ChatImagePart(VendorBody):
+    """An image of a user, for a platform with vision."""
+
+    type: Literal["image_url"]
+    image_url: ChatImageUrl
     prompt_cache_breakpoint: JsonValue = None
 
 
@@ -34,7 +49,9 @@ class ChatRefusalPart(VendorBody):
     refusal: str
 
 
-ChatPart: TypeAlias = Annotated[ChatTextPart | ChatRefusalPart, Field(discriminator="type")]
+ChatPart: TypeAlias = Annotated[
+    ChatTextPart | ChatImagePart | ChatRefusalPart, Field(discriminator="type")
+]
 ChatContent = Annotated[list[ChatPart], expand_text("text", str | list[ChatPart])]
 
 
@@ -172,7 +189,7 @@ class ChatCompletionsBody(VendorBody):
 
     Taken and not passed on, because the platform's profile decides or it means nothing
     here: sampling (`temperature`, `top_p`, `seed`, the penalties), `reasoning_effort`,
-    `verbosity`, `prediction`, prompt caching and `metadata`.
+    `verbosity`, `prediction`, the `detail` of images, prompt caching and `metadata`.
     """
 
     model: ModelName = Field(description="auto, auto:cost, a platform, or a configured model")

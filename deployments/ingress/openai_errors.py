@@ -11,7 +11,9 @@ from deployments.ingress.vendor_errors import Fault, fault_of, respond
 # OpenAI's own codes, where it has one for the same thing.
 _CODES: Mapping[str, str] = {
     "unauthenticated": "invalid_api_key",
+    "unknown_route": "unknown_url",
     "rate_limited": "rate_limit_exceeded",
+    "budget_exceeded": "insufficient_quota",
     "context_too_long": "context_length_exceeded",
     "content_refused": "content_policy_violation",
 }
@@ -54,14 +56,16 @@ def _shape(fault: Fault) -> dict[str, object]:
     return {
         "error": {
             "message": fault.message,
-            "type": _type(fault.status),
+            "type": _type(fault),
             "param": fault.param,
             "code": code_of(fault),
         }
     }
 
 
-def _type(status: int) -> str:
-    if status >= 500:
+def _type(fault: Fault) -> str:
+    if fault.status >= 500:
         return "server_error"
-    return "rate_limit_error" if status == 429 else "invalid_request_error"
+    if fault.code == "budget_exceeded":
+        return "insufficient_quota"
+    return "rate_limit_error" if fault.status == 429 else "invalid_request_error"

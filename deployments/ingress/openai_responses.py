@@ -5,15 +5,17 @@ takes them in the middle. The streaming events are in `openai_responses_stream.p
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Literal
 
 from typing_extensions import override
 
-from deployments.ingress.dialect import Dialect, Stamp, Wanted, Writer
+from deployments.ingress.dialect import NOTHING, Dialect, Earlier, Stamp, Wanted, Writer
 from deployments.ingress.openai_responses_schema import (
     ResponsesAllowed,
     ResponsesBody,
     ResponsesCall,
+    ResponsesImage,
     ResponsesItem,
     ResponsesMessage,
     ResponsesNamed,
@@ -26,22 +28,41 @@ from deployments.ingress.openai_responses_schema import (
 from deployments.ingress.openai_responses_stream import ResponseEvents
 from deployments.ingress.openai_responses_words import close, items, opened
 from deployments.ingress.vendor_errors import invalid
-from deployments.ingress.vendor_tools import NO_PARAMETERS, arguments, chosen, turns
+from deployments.ingress.vendor_images import from_address
+from deployments.ingress.vendor_tools import (
+    NO_PARAMETERS,
+    arguments,
+    asked,
+    beside,
+    chosen,
+    turns,
+)
 from routing.exchange import ChatReply, ChatRequest, ResponseSchema
-from routing.message import Message, ToolCall, ToolResult, ToolSpec
+from routing.message import Image, Message, ToolCall, ToolResult, ToolSpec
 
 
 class Responses(Dialect[ResponsesBody]):
-    """The dialect of OpenAI's responses."""
+    """The dialect of OpenAI's responses, after what was said `earlier` in a `conversation`."""
+
+    def __init__(self, earlier: Earlier = NOTHING, conversation: str | None = None) -> None:
+        self._earlier = earlier
+        self._conversation = conversation
 
     @override
-    def read(self, body: ResponsesBody, max_tokens: int) -> Wanted:
-        tools, choice = _tools(body)
+    def read(
+        self, body: ResponsesBody, max_tokens: int, tools: tuple[ToolSpec, ...] = ()
+    ) -> Wanted:
+        tools, choice = _tools(body, tools)
         form = _schema(body)
-        system = [body.instructions or "", *(_text(m.content) for m in _system(body.input))]
+        before = self._earlier
+        system = [body.instructions or "", *before.system, *system_texts(body.input)]
         request = ChatRequest(
             model="",
-            messages=turns(_messages(body.input), "/input"),
+            messages=turns(
+                chain(before.messages, pieces(body.input, "/input")),
+                "/input",
+                is_whole=before.whole,
+            ),
             system="\n\n".join(text for text in system if text),
             max_tokens=body.max_output_tokens or max_tokens,
             tools=tools,
@@ -53,35 +74,64 @@ class Responses(Dialect[ResponsesBody]):
 
     @override
     def whole(self, body: ResponsesBody, stamp: Stamp, reply: ChatReply) -> dict[str, object]:
-        return close(opened(stamp, _echo(body)), items(stamp, reply), reply)
+        return close(self._opened(body, stamp), items(stamp, reply), reply)
 
     @override
     def writer(self, body: ResponsesBody, stamp: Stamp) -> Writer:
-        return ResponseEvents(stamp, opened(stamp, _echo(body)))
+        return ResponseEvents(stamp, self._opened(body, stamp))
+
+    def _opened(self, body: ResponsesBody, stamp: Stamp) -> dict[str, object]:
+        named = self._conversation and {"id": self._conversation}
+        return {**opened(stamp, _echo(body)), "conversation": named}
 
 
 def _text(parts: Sequence[ResponsesPart]) -> str:
-    return "\n".join(p.text if isinstance(p, ResponsesText) else p.refusal for p in parts)
+    return "\n".join(
+        part.text if isinstance(part, ResponsesText) else part.refusal
+        for part in parts
+        if not isinstance(part, ResponsesImage)
+    )
 
 
-def _system(given: Sequence[ResponsesItem]) -> Iterator[ResponsesMessage]:
+def _images(parts: Sequence[ResponsesPart], where: str, *, may: bool) -> Iterator[Image]:
+    for place, part in enumerate(parts):
+        if isinstance(part, ResponsesImage):
+            if not may:
+                raise invalid(f"{where}/{place}", "images are in a user's message")
+            yield from_address(part.image_url, f"{where}/{place}/image_url")
+
+
+def system_texts(given: Sequence[ResponsesItem]) -> Iterator[str]:
+    """What the items say with the operator's authority."""
     for item in given:
         if isinstance(item, ResponsesMessage) and item.role in {"system", "developer"}:
-            yield item
+            yield _text(item.content)
 
 
-def _messages(given: Sequence[ResponsesItem]) -> Iterator[Message]:
+def pieces(given: Sequence[ResponsesItem], where: str) -> Iterator[Message]:
+    """What either side said, one piece an item; `where` is the JSON pointer of the list.
+
+    Raises:
+        RequestError: the arguments of a call are no JSON object, an image cannot be taken, or
+            a user says nothing.
+    """
     for index, item in enumerate(given):
         match item:
-            case ResponsesMessage(role="user" | "assistant" as role, content=content):
-                yield Message(role, _text(content))
-            case ResponsesMessage() | ResponsesReasoning():
+            case ResponsesMessage(role=role, content=content):
+                place = f"{where}/{index}/content"
+                images = tuple(_images(content, place, may=role == "user"))
+                if role == "user":
+                    yield asked(_text(content), images, place)
+                elif role == "assistant":
+                    yield Message(role, _text(content))
+            case ResponsesReasoning():
                 continue
             case ResponsesCall():
-                parsed = arguments(item.arguments, f"/input/{index}/arguments")
+                parsed = arguments(item.arguments, f"{where}/{index}/arguments")
                 call = ToolCall(item.call_id, item.name, parsed)
                 yield Message("assistant", tool_calls=(call,))
             case ResponsesResult():
+                tuple(_images(item.output, f"{where}/{index}/output", may=False))
                 result = ToolResult(item.call_id, _text(item.output))
                 yield Message("user", tool_results=(result,))
 
@@ -92,9 +142,9 @@ def _schema(body: ResponsesBody) -> ResponsesSchemaFormat | None:
 
 
 def _tools(
-    body: ResponsesBody,
+    body: ResponsesBody, given: tuple[ToolSpec, ...]
 ) -> tuple[tuple[ToolSpec, ...], Literal["auto", "none", "required"]]:
-    tools = tuple(
+    own = (
         ToolSpec(
             tool.name,
             tool.description or "",
@@ -104,6 +154,7 @@ def _tools(
         )
         for tool in body.tools or ()
     )
+    tools = beside(given, own)
     match body.tool_choice:
         case None:
             return tools, "auto"

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, Field, JsonValue, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    Tag,
+)
 
 from deployments.ingress.openai_chat_schema import TOOL_CHOICE
 from deployments.ingress.vendor_schema import (
@@ -30,6 +38,16 @@ class ResponsesText(VendorBody):
     prompt_cache_breakpoint: JsonValue = None
 
 
+class ResponsesImage(VendorBody):
+    """An image of a user: an https address or a data: URL, looked at in one detail for all."""
+
+    type: Literal["input_image"]
+    image_url: str
+    detail: Literal["auto", "low", "high", "original"] | None = None
+    file_id: Refused = None
+    prompt_cache_breakpoint: JsonValue = None
+
+
 class ResponsesRefusal(VendorBody):
     """What the assistant declined with."""
 
@@ -37,7 +55,9 @@ class ResponsesRefusal(VendorBody):
     refusal: str
 
 
-ResponsesPart: TypeAlias = Annotated[ResponsesText | ResponsesRefusal, Field(discriminator="type")]
+ResponsesPart: TypeAlias = Annotated[
+    ResponsesText | ResponsesImage | ResponsesRefusal, Field(discriminator="type")
+]
 ResponsesContent = Annotated[
     list[ResponsesPart], expand_text("input_text", str | list[ResponsesPart])
 ]
@@ -188,16 +208,35 @@ class ResponsesStreamOptions(VendorBody):
     include_obfuscation: bool | None = None
 
 
+class ResponsesConversationId(VendorBody):
+    """A conversation by its id."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+def _expand_conversation(value: object) -> object:
+    return {"id": value} if isinstance(value, str) else value
+
+
+ResponsesConversation = Annotated[
+    ResponsesConversationId,
+    BeforeValidator(_expand_conversation, json_schema_input_type=str | ResponsesConversationId),
+]
+
+
 class ResponsesBody(VendorBody):
-    """What an OpenAI client asks. Nothing is stored, so every request brings its whole input.
+    """What an OpenAI client asks, after what its `conversation` holds, if it names one.
+
+    Without one nothing is stored, so every request brings its whole input.
 
     Taken and not passed on, because the platform's profile decides or it means nothing
     here: sampling (`temperature`, `top_p`), `reasoning`, `text.verbosity`, `include`,
-    `max_tool_calls`, prompt caching and `metadata`.
+    `max_tool_calls`, the `detail` of images, prompt caching and `metadata`.
     """
 
     model: ModelName = Field(description="auto, auto:cost, a platform, or a configured model")
-    input: ResponsesInput = Field(min_length=1, max_length=10_000)
+    input: ResponsesInput = Field(default_factory=list, max_length=10_000)
+    conversation: ResponsesConversation | None = None
     instructions: str | None = None
     max_output_tokens: int | None = Field(None, ge=1, le=TOKENS_MAX)
     tools: list[ResponsesTool] | None = Field(None, max_length=TOOLS_MAX)
@@ -217,7 +256,6 @@ class ResponsesBody(VendorBody):
     access_programs: Refused = None
     background_options: Refused = None
     context_management: Refused = None
-    conversation: Refused = None
     image: Refused = None
     moderation: Refused = None
     previous_response_id: Refused = None
@@ -274,4 +312,5 @@ class ResponsesAnswer(BaseModel):
     incomplete_details: ResponsesIncomplete | None
     model: str
     output: list[dict[str, JsonValue]]
+    conversation: ResponsesConversationId | None
     usage: ResponsesUsage

@@ -90,14 +90,15 @@ def _parameters(op: Operation) -> Iterator[dict[str, object]]:
     """What a route takes beside its body."""
     for name in re.findall(r"{(\w+)}", op.path):
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-    for name, meaning in _headers(op).items():
-        yield {
-            "name": name,
-            "in": "header",
-            "required": False,
-            "description": meaning,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-        }
+    for place, taken in (("header", _headers(op)), ("query", op.query)):
+        for name, meaning in taken.items():
+            yield {
+                "name": name,
+                "in": place,
+                "required": False,
+                "description": meaning,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            }
 
 
 def _headers(op: Operation) -> Mapping[str, str]:
@@ -108,7 +109,10 @@ def _failures(op: Operation) -> dict[str, str]:
     """The statuses a route may end in, and what each means there."""
     failures = {"500": "A mistake of ours"}
     if op.permission != PUBLIC:
-        failures |= {"401": "No valid key", "403": "Not allowed"}
+        failures |= {
+            "401": "No valid key", "403": "Not allowed", "421": "Another region serves the tenant",
+            "503": "Not at the moment: a part of SupportMax is away",
+        }  # fmt: skip
     if op.body is not None:
         failures |= {
             "400": "Not JSON", "413": "Too large", "415": "Not JSON by its type",
@@ -117,9 +121,14 @@ def _failures(op: Operation) -> dict[str, str]:
     if op.rate == "chat":
         failures |= {
             "404": "Not this tenant's conversation, or no such model",
-            "429": "Too much at once", "502": "The platform says our request was wrong",
+            "429": "Too much at once, or a budget is spent", "502": "The platform says our request was wrong",
             "503": "No platform can answer now", "504": "Too late",
         }  # fmt: skip
+    if op.query:
+        failures[op.errors.unmet] = "A parameter is not what it can be"
+    if op.conflict:
+        failures |= {"409": op.conflict}
+        failures.setdefault(op.errors.unmet, "Cannot be met as it is")
     if "Idempotency-Key" in _headers(op):
         failures |= {"409": "The same request is under way"}
     if "{" in op.path:

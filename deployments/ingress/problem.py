@@ -9,11 +9,15 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from actors.coordinator.errors import CoordinatorUnavailable
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from routing.errors import (
     AccessError,
+    BudgetExceeded,
+    BudgetUnavailable,
     ConflictError,
     DeadlineExceeded,
+    MisdirectedRequest,
     NoPlatformAvailable,
     PlatformError,
     RequestError,
@@ -45,6 +49,7 @@ _TITLES: Mapping[int, str] = {
     409: "In conflict with another request",
     413: "The body is too large",
     415: "The content type is not supported",
+    421: "Another region serves this tenant",
     422: "The request cannot be met as it is",
     429: "Too many requests",
     500: "SupportMax made a mistake",
@@ -70,6 +75,11 @@ def document(error: Exception) -> dict[str, object]:
     }
     if isinstance(error, RequestError) and error.violations:
         body["errors"] = [{"pointer": v.where, "message": v.message} for v in error.violations]
+    if isinstance(error, BudgetExceeded):
+        body["budget"] = error.budget
+        body["left_usd"] = float(error.left_usd)
+    if isinstance(error, MisdirectedRequest):
+        body["region"] = error.region
     if isinstance(error, NoPlatformAvailable | DeadlineExceeded):
         body["attempts"] = [
             {"platform": a.platform, "outcome": a.kind.value, "detail": a.detail}
@@ -85,8 +95,8 @@ def response(error: Exception) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="supportmax"'
-    if status in {409, 429, 503}:
-        headers["Retry-After"] = str(_retry_after_s(error))
+    if (wait_s := retry_after_s(error)) is not None:
+        headers["Retry-After"] = str(wait_s)
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 
@@ -128,8 +138,12 @@ def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: PLR0911
             return 409, error.code, error.detail
         case DeadlineExceeded():
             return 504, error.code, error.detail
-        case NoPlatformAvailable():
+        case NoPlatformAvailable() | BudgetUnavailable() | CoordinatorUnavailable():
             return 503, error.code, error.detail
+        case MisdirectedRequest():
+            return 421, error.code, error.detail
+        case BudgetExceeded():
+            return 429, error.code, error.detail
         case DatabaseBusy() | DatabaseUnavailable():
             return 503, error.code, "The store cannot take this now; try again."
         case PlatformError():
@@ -138,8 +152,13 @@ def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: PLR0911
             return 500, "internal_error", "The error was logged; the request may be tried again."
 
 
-def _retry_after_s(error: Exception) -> int:
+def retry_after_s(error: Exception) -> int | None:
+    """How long to wait before asking again, None where waiting alone changes nothing."""
+    if _classify(error)[0] not in {409, 429, 503}:
+        return None
     match error:
+        case BudgetExceeded(retry_after_s=wait) | BudgetUnavailable(retry_after_s=wait):
+            return max(1, math.ceil(wait))
         case AccessError(retry_after_s=float(wait)):
             return max(1, math.ceil(wait))
         case NoPlatformAvailable():

@@ -61,10 +61,12 @@ class Operation:
     """One row. `body` and `answer` are the models of what comes and what goes.
 
     `headers` are the ones it takes, with their descriptions; a chat route that names none
-    takes an Idempotency-Key.
+    takes an Idempotency-Key. `max_body_bytes` is for a route whose bodies may be larger than
+    the configuration says of all. `query` are the parameters it takes, with their descriptions,
+    and `conflict` says what a 409 means there.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     summary: str
     permission: str
@@ -76,6 +78,9 @@ class Operation:
     streams: bool = False
     errors: ErrorShape = PROBLEM
     headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    conflict: str = ""
+    max_body_bytes: int | None = None
 
 
 ANONYMOUS = Principal(tenant="", subject="anonymous")

@@ -2,18 +2,33 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 
 from routing.capability import Capability
 
 PlatformName = Literal["openai", "azure_openai", "anthropic", "google_vertex", "copilot_studio"]
-Strategy = Literal["cost_optimized", "latency", "capability", "balanced"]
+Strategy = Literal["cost_optimized", "latency", "capability", "balanced", "adaptive"]
 Source = Literal["vector_store", "knowledge_graph", "database"]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@:+-]{1,128}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 
 # About 8,000 tokens: a long mail. A document belongs into the knowledge base.
 MESSAGE_MAX = 32_768
+
+
+def _said(message: str) -> str:
+    # Vendors refuse an empty text, and platforms would be asked the turn before it.
+    if not message.strip():
+        raise PydanticCustomError("empty", "White space alone says nothing")
+    return message
 
 
 class _Body(BaseModel):
@@ -34,7 +49,7 @@ class RequirementsBody(_Body):
 class ChatBody(_Body):
     """A customer's message and how it may be answered; only `message` is required."""
 
-    message: str = Field(min_length=1, max_length=MESSAGE_MAX)
+    message: Annotated[str, AfterValidator(_said)] = Field(min_length=1, max_length=MESSAGE_MAX)
     user_id: Identifier | None = Field(None, description="the customer this is about")
     conversation_id: Annotated[str, StringConstraints(pattern=r"^conv_[a-z0-9]{8,64}$")] | None = (
         None
@@ -104,13 +119,53 @@ class ReasonBody(BaseModel):
     would_pass: float | list[str] | None = None
 
 
+class QualityBody(BaseModel):
+    """How good an answer will be, in 0..1, as adaptive sees it.
+
+    `predicted` is read from the question; `believed` is that with what feedback taught, and
+    `lower_bound` what it is at least, at 95 %: what `min_quality` is held against.
+    """
+
+    predicted: float
+    believed: float
+    lower_bound: float
+
+
+class FeedbackBody(_Body):
+    """How good an answer was, by whoever can tell: a customer, an agent, a test."""
+
+    quality: float = Field(ge=0, le=1)
+
+
+class FeedbackAnswer(BaseModel):
+    """The word as it is kept; `teaches` is whether adaptive learns from it.
+
+    It learns from answers that it chose, since only those questions were read.
+    """
+
+    decision_id: str
+    target: str
+    quality: float
+    teaches: bool
+
+
 class CandidateBody(BaseModel):
-    """A platform as the decision saw it."""
+    """A model of a platform as the decision saw it.
+
+    `cost_bound_usd` is the most the call can cost with `max_tokens`; `in_time_probability`
+    the share of answers within `max_latency_ms`, null where none was asked or too little
+    is known.
+    """
 
     platform: str
+    model: str
     eligible: bool
     expected_cost_usd: float | None
+    cost_bound_usd: float | None
+    max_tokens: int
     latency_p95_ms: float | None
+    in_time_probability: float | None
+    quality: QualityBody | None
     reasons: list[ReasonBody]
 
 
@@ -124,21 +179,37 @@ class PlannedBody(BaseModel):
 
 
 class DecisionBody(BaseModel):
-    """Who was chosen, among whom, and from which state of the world."""
+    """Who was chosen, among whom, and from which state of the world.
+
+    `propensity` is the probability with which the first of the plan was drawn;
+    `hedge_after_s` the silence after which a second platform may be asked as well. `world`
+    names by their hashes the targets, the snapshot and the prices it rests on.
+    """
 
     id: str
     strategy: str
     chosen: str
+    model: str
     candidates: list[CandidateBody]
     snapshot: int
     seed: int
+    propensity: float
     plan: list[PlannedBody]
+    hedge_after_s: float | None
+    world: dict[str, str]
 
 
 class DecisionOnly(BaseModel):
     """The answer to a dry run."""
 
     decision: DecisionBody
+
+
+class HandoffBody(BaseModel):
+    """A platform passed the customer on to a person: why, and what the person should know."""
+
+    reason: str | None
+    context: dict[str, str]
 
 
 class AnswerBody(BaseModel):
@@ -152,7 +223,7 @@ class AnswerBody(BaseModel):
     model: str
     simulated: bool
     finish_reason: str
-    handoff: None
+    handoff: HandoffBody | None
     tool_calls: list[dict[str, object]]
     usage: UsageBody
     cost_usd: float | None
@@ -173,39 +244,6 @@ class KeptDecision(BaseModel):
     decision: DecisionBody
     answer_id: str | None
     at: str
-
-
-class Latency(BaseModel):
-    """Quantiles over the last minutes; null while the platform has not been asked."""
-
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
-class PlatformStatus(BaseModel):
-    """One platform now."""
-
-    name: str
-    state: Literal["ready", "degraded", "open", "disabled"]
-    configured: bool
-    simulated: bool
-    model: str | None
-    latency_ms: Latency
-    success_rate: float | None
-    in_flight: int
-    cost_usd_today: float
-    breaker: str
-    retires_at: str | None
-    detail: str | None
-
-
-class StatusBody(BaseModel):
-    """Every platform now, as this region's coordinator last published it."""
-
-    region: str
-    snapshot: int
-    platforms: list[PlatformStatus]
 
 
 class Health(BaseModel):
@@ -232,3 +270,6 @@ class Problem(BaseModel):
     code: str
     errors: list[ProblemError] | None = None
     attempts: list[dict[str, str]] | None = None
+    budget: str | None = Field(None, description="of budget_exceeded: which")
+    left_usd: float | None = Field(None, description="of budget_exceeded: what is left of it")
+    region: str | None = Field(None, description="of misdirected_request: who serves the tenant")

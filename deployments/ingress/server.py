@@ -5,7 +5,9 @@ import gc
 import os
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -13,25 +15,50 @@ from starlette.applications import Starlette
 from actors.coordinator.actor import CoordinatorOptions
 from actors.coordinator.client import CoordinatorClient
 from actors.database.accounts import Accounts
+from actors.database.budget_books import BudgetBooks
+from actors.database.budgets import BudgetDefinitions
 from actors.database.conversations import Conversations
 from actors.database.decisions import Decisions
 from actors.database.engine import open_database
+from actors.database.feedback import Feedback
 from actors.database.idempotency import Idempotency
+from actors.database.ledger import Ledger
+from actors.database.savings import Savings
+from actors.database.threads import Threads
+from actors.database.worlds import Worlds
 from actors.knowledge import Records, read_articles
 from config.loader import load_settings
-from config.resolve import resolve_platforms, to_profile
+from config.models import shipped_models
+from config.quality import quality_of
+from config.regions import RegionSettings
+from config.resolve import resolve_platforms, to_profiles
 from config.routing import RoutingSettings
+from config.settings import Settings
+from deployments.agent.accountant import Accountant
+from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executor
 from deployments.agent.road import Road, RoadOptions
-from deployments.agent.unified import UnifiedAgent
+from deployments.agent.support import SupportAgent
+from deployments.agent.witness import Witness
 from deployments.boot import Boot
 from deployments.demo import ARTICLES, TENANT
 from deployments.ingress import api
+from deployments.ingress.assistants import Assistants
 from deployments.ingress.authentication import Authentication
+from deployments.ingress.breakers import Breakers
+from deployments.ingress.budgets import BudgetRoutes
 from deployments.ingress.chat import Chat
 from deployments.ingress.compatible import Compatible
+from deployments.ingress.conversation_run import ConversationRuns
+from deployments.ingress.conversations import Conversations as OpenAIConversations
 from deployments.ingress.evidence import Evidence
-from deployments.ingress.platforms import Listed, Platforms
+from deployments.ingress.offers import Offers
+from deployments.ingress.peers import PeerAddress, Peers
+from deployments.ingress.platform_status import Listed
+from deployments.ingress.platforms import Platforms
+from deployments.ingress.regions import FIGURES, AtHome, Home, Homes, Regions
+from deployments.ingress.retirement import Configured, Retirements
+from deployments.ingress.savings import SavingsRoutes
 from deployments.mcp_gateway.context import ContextGateway
 from deployments.mcp_gateway.sources import sources
 from deployments.platforms.client import platform_client
@@ -39,7 +66,9 @@ from deployments.platforms.prices import price_of
 from deployments.platforms.server import GC_THRESHOLDS
 from deployments.security.api_keys import ApiKeys
 from deployments.security.rbac import roles_of
-from routing.clock import SystemClock
+from routing.catalog import Catalog
+from routing.clock import Clock, SystemClock
+from routing.learned import Terms
 from routing.platform_profile import PlatformProfile
 from routing.policies import make_policies
 from routing.policies.balanced import Weights
@@ -60,45 +89,86 @@ class Ingress:
         settings = load_settings(boot.config, os.environ, boot.profile).settings
         self._max_body_bytes = settings.server.max_body_bytes
         self._database = open_database(boot.database)
+        # Of its own: what a chat reads must not stand behind a report, which takes 2 s of a processor
+        # for 100,000 answers.
+        self._reports = open_database(boot.database)
+        replica = uuid.uuid4().hex
         self._coordinator = CoordinatorClient(
-            CoordinatorOptions(boot.region, boot.database), replica=uuid.uuid4().hex
+            CoordinatorOptions(_region(settings, boot), boot.database),
+            replica,
+            _terms(settings.routing),
         )
+        definitions = BudgetDefinitions(self._database)
+        self._purse = Purse(definitions, self._coordinator, replica, clock)
         resolved = resolve_platforms(settings, boot.profile)
-        profiles: dict[str, PlatformProfile] = {
-            p.name: to_profile(p, price_of(p.name, p.model))
+        today = datetime.fromtimestamp(clock.now(), UTC).date()
+        catalog = Catalog(
+            profile
             for p in resolved
             if p.name in platforms
-        }
+            for profile in to_profiles(p, partial(price_of, p.name, on=today))
+        )
         self._clients = {name: platform_client(name, handle) for name, handle in platforms.items()}
         decisions = Decisions(self._database)
+        self._accountant = Accountant(
+            catalog, Savings(self._database), clock, settings.routing.default_platform
+        )
         road = Road(
-            profiles,
+            catalog,
             self._coordinator,
-            Executor(self._clients, profiles, self._coordinator, clock),
-            decisions,
-            _road_options(settings.routing, profiles),
+            Executor(self._clients, catalog, self._coordinator, clock),
+            Witness(catalog, decisions, Worlds(self._database), _weights(settings.routing), clock),
+            _road_options(settings.routing, catalog),
             clock,
             random.Random(),  # noqa: S311  spreads load; nothing secret hangs on it
+            self._purse,
+            self._accountant,
         )
-        agent = UnifiedAgent(
+        agent = SupportAgent(
             road,
             ContextGateway(sources({TENANT: read_articles(ARTICLES)}, Records(self._database))),
             Conversations(self._database),
             settings.routing.max_tokens,
             clock,
         )
-        listed = [Listed(p.name, p.reason, profiles.get(p.name)) for p in resolved]
+        threads = Threads(self._database)
+        listed = [
+            Listed(p.name, p.reason, catalog.of(p.name), p.options, p.base_url) for p in resolved
+        ]
+        retirements = Retirements(
+            _configured(catalog.profiles), settings.routing.retirement_warning_days, clock
+        )
+        self._offers = Offers(self._clients, retirements.warn, clock)
         self._table = api.operations(
             Chat(agent, Idempotency(self._database), clock),
-            Platforms(listed, self._coordinator, self._database, clock),
-            Evidence(decisions),
-            Compatible(road, profiles, settings.routing.max_tokens, clock),
+            Platforms(listed, self._coordinator, self._database, clock, self._offers, retirements),
+            Evidence(decisions, Ledger(self._database), Feedback(self._database), clock),
+            Compatible(
+                road,
+                catalog,
+                settings.routing.max_tokens,
+                clock,
+                self._max_body_bytes,
+                Assistants(settings.assistants),
+                ConversationRuns(threads, clock),
+            ),
+            OpenAIConversations(threads, clock),
+            BudgetRoutes(definitions, BudgetBooks(self._database), self._purse.learn, clock),
+            SavingsRoutes(Savings(self._reports), clock),
+        )
+        self._peers = _peers(settings.regions, self._coordinator, clock)
+        self._table += api.region_operations(
+            Breakers(self._coordinator, catalog, clock), Regions(self._coordinator)
         )
         self._roles = roles_of(settings.rbac)
-        self._authentication = Authentication(
-            ApiKeys(Accounts(self._database), self._roles.grants, clock)
+        self._authentication = AtHome(
+            Authentication(ApiKeys(Accounts(self._database), self._roles.grants, clock)),
+            _homes(settings.regions, self._peers),
         )
         await self._coordinator.start()
+        await self._purse.start(budget.budget for budget in settings.budgets)
+        self._offers.start()
+        self._peers.start()
 
     def __serve_build_asgi_app__(self) -> Starlette:
         """The application Serve calls; raises ValueError where the route table is not complete."""
@@ -109,18 +179,65 @@ class Ingress:
     async def __del__(self) -> None:
         """Tell the coordinator what is left, when Serve stops the replica."""
         if hasattr(self, "_table"):
+            await self._peers.aclose()
+            await self._offers.aclose()
             await asyncio.gather(*(client.aclose() for client in self._clients.values()))
+            await self._purse.aclose()
+            await self._accountant.aclose()
             await self._coordinator.aclose()
+            await self._reports.aclose()
             await self._database.aclose()
 
 
-def _road_options(routing: RoutingSettings, profiles: Mapping[str, PlatformProfile]) -> RoadOptions:
+def _configured(profiles: Iterable[PlatformProfile]) -> dict[str, list[Configured]]:
+    """The models in use by platform, with what the shipped table says of their ends."""
+    table, configured = shipped_models(), dict[str, list[Configured]]()
+    for profile in profiles:
+        successor = table.successor(profile.model)
+        row = Configured(profile.model, profile.retires_at, successor)
+        configured.setdefault(profile.name, []).append(row)
+    return configured
+
+
+def _region(settings: Settings, boot: Boot) -> str:
+    """The configuration's name for this region, or the one the process was started with."""
+    return boot.region if settings.regions is None else settings.regions.name
+
+
+def _peers(regions: RegionSettings | None, coordinator: CoordinatorClient, clock: Clock) -> Peers:
+    others = {} if regions is None else regions.peers
+    addresses = {
+        name: PeerAddress(peer.url, peer.api_key.get_secret_value())
+        for name, peer in others.items()
+    }
+    chance = random.Random()  # noqa: S311  spreads requests; nothing secret hangs on it
+    return Peers(addresses, coordinator.hear_region, FIGURES, clock, chance)
+
+
+def _homes(regions: RegionSettings | None, peers: Peers) -> Homes:
+    if regions is None:
+        return Homes("", {}, peers)
+    homes = {tenant: Home(at.home, at.failover) for tenant, at in regions.tenants.items()}
+    return Homes(regions.name, homes, peers)
+
+
+def _weights(routing: RoutingSettings) -> Weights:
     weights = routing.weights
+    return Weights(weights.cost, weights.latency, weights.quality)
+
+
+def _road_options(routing: RoutingSettings, catalog: Catalog) -> RoadOptions:
     return RoadOptions(
         strategy=Strategy(routing.strategy),
-        policies=make_policies(Weights(weights.cost, weights.latency, weights.quality)),
-        fallback_platforms=tuple(n for n in routing.fallback_platforms if n in profiles),
+        policies=make_policies(_weights(routing)),
+        fallback_platforms=tuple(n for n in routing.fallback_platforms if n in catalog.platforms),
         max_attempts=routing.max_attempts,
         deadline_s=routing.deadline_s,
         max_deadline_s=routing.max_deadline_s,
+        quality=quality_of(routing.adaptive),
     )
+
+
+def _terms(routing: RoutingSettings) -> Terms:
+    adaptive = routing.adaptive
+    return Terms(adaptive.quality_per_usd, adaptive.target_cost_usd, adaptive.exploration)

@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from deployments.ingress import problem
 from routing.errors import (
+    BudgetExceeded,
+    ConflictError,
     DeadlineExceeded,
     ErrorKind,
     NoPlatformAvailable,
@@ -27,14 +29,18 @@ _PLACES: Mapping[str, str | None] = {
     "/message": "messages",
     "/requirements/max_cost": "x-supportmax-max-cost",
     "/requirements/max_latency_ms": "x-supportmax-max-latency-ms",
-    "/requirements/capabilities": None,  # tools, a schema or a stream asked for it
+    "/requirements/capabilities": None,  # tools, a schema, an image or a stream asked for it
+    "/tools": "tools",
+    "/images": None,  # somewhere in the messages; each vendor has another place for a schema
+    "/response_schema": None,
 }
 # Pydantic names the chosen branch of a union in the path; the caller's body has no such key.
 _BRANCHES = re.compile(
     r"(/\d+)/(?:text|refusal|message|function_call|function_call_output|reasoning|input_text"
-    r"|output_text|tool_use|tool_result|thinking|redacted_thinking)(?=/|$)"
-    r"|(/(?:format|response_format|tool_choice))"
-    r"/(?:text|json_schema|mode|named|some)(?=/|$)"
+    r"|output_text|tool_use|tool_result|thinking|redacted_thinking|input_image|image"
+    r"|image_url(?=/image_url))(?=/|$)"
+    r"|(/(?:format|response_format|tool_choice|source))"
+    r"/(?:text|json_schema|mode|named|some|base64|url)(?=/|$)"
 )
 _SHOWN = 5
 
@@ -59,6 +65,8 @@ def fault_of(error: Exception) -> Fault:
     told = problem.document(error)
     status, code, message = int(str(told["status"])), str(told["code"]), str(told["detail"])
     match error:
+        case ConflictError(code="conversation_locked"):
+            return Fault(status, code, message, "conversation")
         case RequestError(code="model_not_found"):
             return Fault(404, code, message, "model")
         case RequestError():
@@ -78,6 +86,9 @@ def respond(error: Exception, shape: Callable[[Fault], object]) -> Response:
     """`error` as a response whose body is `shape` of its fault, with the usual headers."""
     usual = problem.response(error).headers
     headers = {n: usual[n] for n in ("www-authenticate", "retry-after") if n in usual}
+    if isinstance(error, BudgetExceeded):
+        # Their clients repeat a 429 of themselves, unless they are told not to: not before midnight.
+        headers["x-should-retry"] = "false"
     fault = fault_of(error)
     body = orjson.dumps(shape(fault))
     return Response(body, fault.status, headers, media_type="application/json")

@@ -36,8 +36,9 @@ Schema: TypeAlias = dict[str, JsonValue]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Metadata: TypeAlias = dict[str, Annotated[str, StringConstraints(max_length=512)]]
 
-# As many as OpenAI takes; each is sent with every call of a conversation.
-TOOLS_MAX = 128
+# Four times what OpenAI and Google take, so that a platform which takes more can be found; each
+# is sent with every call of a conversation.
+TOOLS_MAX = 512
 TOKENS_MAX = 1_000_000
 
 

@@ -7,10 +7,15 @@ from typing import cast
 import orjson
 
 from deployments.ingress.vendor_errors import invalid
-from routing.message import JsonObject, Message, ToolSpec
+from routing.message import MAX_IMAGES, Image, JsonObject, Message, ToolSpec
 
-NO_PARAMETERS: JsonObject = {"type": "object", "properties": {}}
-"""The schema of a function that takes nothing."""
+NO_PARAMETERS: JsonObject = {
+    "type": "object",
+    "properties": {},
+    "required": [],
+    "additionalProperties": False,
+}
+"""The schema of a function that takes nothing; strict mode can hold to it."""
 
 
 def arguments(raw: str, where: str) -> JsonObject:
@@ -28,6 +33,12 @@ def arguments(raw: str, where: str) -> JsonObject:
     return cast("JsonObject", value)
 
 
+def beside(given: Sequence[ToolSpec], own: Iterable[ToolSpec]) -> tuple[ToolSpec, ...]:
+    """The `given` tools and, of the caller's `own`, those of other names."""
+    names = {tool.name for tool in given}
+    return (*given, *(tool for tool in own if tool.name not in names))
+
+
 def chosen(tools: Sequence[ToolSpec], names: Collection[str], where: str) -> tuple[ToolSpec, ...]:
     """The tools of those names: a model that is shown no other one can call no other one.
 
@@ -40,17 +51,22 @@ def chosen(tools: Sequence[ToolSpec], names: Collection[str], where: str) -> tup
     return tuple(tool for tool in tools if tool.name in names)
 
 
-def turns(pieces: Iterable[Message], where: str) -> tuple[Message, ...]:
+def turns(pieces: Iterable[Message], where: str, *, is_whole: bool = True) -> tuple[Message, ...]:
     """The conversation in whole turns: calls of one turn together, and so their results.
 
+    Where it is not whole, a result may answer a call that stands elsewhere.
+
     Raises:
-        RequestError: there is nothing to answer, or a result that nobody asked for.
+        RequestError: there is nothing to answer, a result that nobody asked for, or too many
+            images.
     """
     joined: list[Message] = []
     called: set[str] = set()
+    images = 0
     for piece in pieces:
+        images += len(piece.images)
         for result in piece.tool_results:
-            if result.call_id not in called:
+            if is_whole and result.call_id not in called:
                 raise invalid(where, f"the result {result.call_id} answers no call before it")
         called.update(call.id for call in piece.tool_calls)
         last = joined[-1] if joined else None
@@ -64,10 +80,24 @@ def turns(pieces: Iterable[Message], where: str) -> tuple[Message, ...]:
         )
     if not joined:
         raise invalid(where, "there is no message to answer")
+    if images > MAX_IMAGES:
+        raise invalid(where, f"at most {MAX_IMAGES} images, not {images}")
     return tuple(joined)
 
 
+def asked(text: str, images: tuple[Image, ...], where: str) -> Message:
+    """What a user asks.
+
+    Raises:
+        RequestError: nothing is asked; vendors refuse an empty text, each in other words.
+    """
+    if not text.strip() and not images:
+        raise invalid(where, "an empty message")
+    return Message("user", text, images=images)
+
+
 def _continues(last: Message, piece: Message) -> bool:
-    if piece.text:
+    # A turn kept in its platform's own words is sent as it is: nothing can be put into it.
+    if piece.text or piece.images or last.provider_state is not None:
         return False
     return bool(piece.tool_calls) or bool(piece.tool_results and last.tool_results)

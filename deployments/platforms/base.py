@@ -6,6 +6,7 @@ from typing import Protocol
 
 from typing_extensions import override
 
+from deployments.platforms.models import ListedModel
 from routing.exchange import ChatChunk, ChatReply, ChatRequest
 
 
@@ -32,7 +33,7 @@ class Connection:
 class Platform(Protocol):
     """One vendor's chat model.
 
-    Both calls raise `routing.errors.PlatformError` and nothing else of the vendor's;
+    All calls raise `routing.errors.PlatformError` and nothing else of the vendor's;
     cancelling them closes the connection to the vendor. `deadline_s` is what is left,
     in seconds, for the whole answer; running over it is a PlatformError of kind timeout.
     """
@@ -47,6 +48,13 @@ class Platform(Protocol):
         A generator, so that a caller who leaves can close it at once (`contextlib.aclosing`).
         """
         ...
+
+    async def models(self) -> tuple[ListedModel, ...]:
+        """The models on offer, as the vendor's own list has them; none where it has no list.
+
+        For the background: it opens a connection of its own, and may take half a minute.
+        """
+        return ()
 
     async def aclose(self) -> None:
         """Give the connections back."""

@@ -57,12 +57,18 @@ class SdkHead:
     """The head an SDK writes for one kind of call, renewed every `LIFE_S`.
 
     `ask` makes the SDK send that call through `recorder`. Two that renew at once ask twice,
-    which harms nobody.
+    which harms nobody. `forget_token` drops the token a refused head was written with.
     """
 
-    def __init__(self, recorder: HeadRecorder, ask: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        recorder: HeadRecorder,
+        ask: Callable[[], Awaitable[object]],
+        forget_token: Callable[[], None] | None = None,
+    ) -> None:
         self._recorder = recorder
         self._ask = ask
+        self._forget_token = forget_token
         self._head: RequestHead | None = None
         self._renew_at = 0.0
 
@@ -78,3 +84,5 @@ class SdkHead:
     def forget(self) -> None:
         """Ask the SDK again next time: the vendor did not accept this credential."""
         self._head = None
+        if self._forget_token is not None:
+            self._forget_token()

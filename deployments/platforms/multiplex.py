@@ -12,20 +12,23 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from routing.errors import ErrorKind, PlatformError
 from routing.exchange import ChatChunk, ChatReply, ChatRequest, ReplyDone, TextDelta
+from routing.message import images_of
 
 _log = logging.getLogger(__name__)
 
 # 2 ms: the first call after a pause leaves at once, those that follow within it share a call.
 TICK_S = 0.002
-# 64 requests of 60 kB stay under Serve's 4 MiB gRPC message.
+# What one call carries stays under a replica's gRPC message (flags.py): 64 requests of the 1 MiB
+# of text that HTTP takes, and images of no more than this.
 BATCH_MAX = 64
+BATCH_IMAGES_MAX = 32 * 1024 * 1024
 # Beyond this many unanswered calls of one replica to one platform, waiting longer helps nobody.
 WAITING_MAX = 2000
 
@@ -163,8 +166,8 @@ class Multiplexer:
         self._armed = False
         self._last_flush = asyncio.get_running_loop().time()
         waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), BATCH_MAX):
-            batch = _Batch(waiting[start : start + BATCH_MAX])
+        for items in _batches(waiting):
+            batch = _Batch(items)
             for pending in batch.items:
                 pending.batch = batch
             batch.task = self._spawn(self._run(batch))
@@ -214,3 +217,22 @@ class Multiplexer:
 
     def _lost(self, detail: str) -> PlatformError:
         return PlatformError(self._platform, ErrorKind.CONNECTION, detail)
+
+
+def _batches(waiting: Sequence[_Pending]) -> Iterator[list[_Pending]]:
+    """The items in their order, in batches of so many and with images of so many bytes."""
+    items: list[_Pending] = []
+    images = 0
+    for pending in waiting:
+        more = _image_bytes(pending.item.request)
+        if len(items) == BATCH_MAX or (more and items and images + more > BATCH_IMAGES_MAX):
+            yield items
+            items, images = [], 0
+        items.append(pending)
+        images += more
+    if items:
+        yield items
+
+
+def _image_bytes(request: ChatRequest) -> int:
+    return sum(len(image.data) for image in images_of(request.messages))

@@ -14,6 +14,11 @@ _ADAPTERS = {
     "copilot_studio": "deployments.platforms.copilot.adapter:CopilotPlatform",
     "openai": "deployments.platforms.openai.adapter:OpenAIPlatform",
 }
+# Who answers in the name of a platform that is given this option: what it speaks, and the
+# SDK it needs, are another's.
+_INSTEAD = {
+    ("google_vertex", "agent_engine"): "deployments.platforms.vertex.agent:AgentPlatform",
+}
 
 
 def platform_names() -> tuple[str, ...]:
@@ -27,7 +32,8 @@ def open_platform(name: str, connection: Connection) -> Platform:
     Raises:
         ConfigError: There is no adapter of that name.
     """
-    target = _ADAPTERS.get(name)
+    chosen = (_INSTEAD[name, option] for option in connection.options if (name, option) in _INSTEAD)
+    target = next(chosen, _ADAPTERS.get(name))
     if target is None:
         known = ", ".join(platform_names())
         message = f"no adapter for platform {name!r}; there are: {known}"

@@ -12,8 +12,11 @@ from config.resolve import credential_of, resolve_platforms
 from deployments.boot import SIMULATED, SIMULATOR_KEY, Boot
 from deployments.platforms.base import Connection
 from deployments.platforms.batch import BatchRunner
+from deployments.platforms.model_watch import ModelWatch
+from deployments.platforms.models import Offer
 from deployments.platforms.multiplex import Event, Item
 from deployments.platforms.registry import open_platform
+from routing.clock import SystemClock
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ class PlatformReplica:
             in_flight_max=resolved.max_connections,
             timeout_s=resolved.timeout_s,
         )
+        self._watch = ModelWatch(name, self._platform.models, SystemClock())
+        self._watch.start()
 
     async def run(self, items: Sequence[Item]) -> AsyncGenerator[list[Event], None]:
         """A batch's events as they come."""
@@ -59,11 +64,17 @@ class PlatformReplica:
         """End these items if they run here."""
         await self._runner.cancel(ids)
 
+    async def offer(self) -> Offer:
+        """What was last heard of the platform's models; it may wait for the first list."""
+        return await self._watch.offer()
+
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Requests under way: Serve itself sees batches, of which one may hold sixty-four."""
         return {"in_flight": float(self._runner.in_flight)}
 
     async def __del__(self) -> None:
         """Give the connections back when Serve stops the replica."""
+        if hasattr(self, "_watch"):
+            await asyncio.shield(self._watch.aclose())
         if hasattr(self, "_platform"):
             await asyncio.shield(self._platform.aclose())

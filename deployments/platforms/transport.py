@@ -7,6 +7,7 @@ Speaks HTTP and WebSocket and nothing else; vendors are known to the codecs.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from urllib.request import getproxies
 
 import aiohttp
@@ -19,6 +20,9 @@ POOL_S = 1.0  # waiting for a connection of our own pool: longer means we are fu
 IDLE_S = 120.0
 # Idle connections are kept below the 60 s after which common load balancers drop them silently.
 KEEP_ALIVE_S = 50.0
+# Written in one go, more than this would keep every other call of the loop waiting (aiohttp warns
+# of it); a body with images goes out in pieces.
+AT_ONCE = 1024 * 1024
 MAX_ANSWER = 8 * 1024 * 1024  # bytes; the longest answers of 2026 (128k tokens) are below 1 MiB
 # Of a WebSocket: a peer that is gone is found out within a minute, as load balancers do.
 HEARTBEAT_S = 30.0
@@ -61,7 +65,7 @@ class Transport:
             PoolFull: No connection came free within a second.
             aiohttp.ClientError: The network failed.
         """
-        return await self._send("POST", head, body)
+        return await self._send("POST", head, body if len(body) <= AT_ONCE else BytesIO(body))
 
     async def get(self, head: RequestHead) -> "Answer":
         """The same, for a request without a body."""
@@ -87,7 +91,7 @@ class Transport:
             raise
         return Socket(socket, self._slots)
 
-    async def _send(self, method: str, head: RequestHead, body: bytes | None) -> "Answer":
+    async def _send(self, method: str, head: RequestHead, body: bytes | BytesIO | None) -> "Answer":
         await self._take_slot()
         try:
             # Redirects are not followed: they would carry the credential elsewhere.

@@ -6,15 +6,17 @@ Everything that can go wrong between us and a vendor leaves here as a `PlatformE
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from deployments.platforms import errors
 from deployments.platforms.head import SdkHead
+from deployments.platforms.rate_limits import ReadLimit
 from deployments.platforms.sse import SseEvent, SseReader
 from deployments.platforms.transport import Answer, Transport
 from deployments.platforms.vendor_json import dump
 from routing.errors import ErrorKind, PlatformError
-from routing.exchange import ChatChunk, ChatReply, ReplyDone, TextDelta
+from routing.exchange import ChatChunk, ChatReply, RateLimit, ReplyDone, TextDelta
 from routing.message import Json
 
 _NO_END = "the stream ended without its last event"
@@ -33,7 +35,8 @@ class Wire:
     """The calls of one platform.
 
     `read_error` turns the body, status and headers of an answer that is an error into
-    ours. `secret` is kept out of every error.
+    ours. `secret` is kept out of every error. `read_limit` reads what an answer's headers
+    say is left of our allowance, None where the vendor says nothing of it.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Wire:
         read_error: Callable[[bytes, int, Mapping[str, str]], PlatformError],
         secret: str,
         request_id_header: str,
+        read_limit: ReadLimit | None = None,
     ) -> None:
         self._platform = platform
         self._transport = transport
@@ -52,6 +56,7 @@ class Wire:
         self._read_error = read_error
         self._secret = secret
         self._request_id_header = request_id_header
+        self._read_limit = read_limit
 
     async def complete(
         self,
@@ -68,11 +73,12 @@ class Wire:
         with self._explained(deadline):
             async with asyncio.timeout_at(deadline):
                 answer = await self._open(body)
+                limit = self._limit(answer)
                 try:
                     raw = await answer.read()
                 finally:
                     answer.close()
-            return decode(raw, answer.header(self._request_id_header))
+            return _limited(decode(raw, answer.header(self._request_id_header)), limit)
 
     async def stream(
         self,
@@ -89,6 +95,7 @@ class Wire:
         with self._explained(deadline):
             async with asyncio.timeout_at(deadline):
                 answer = await self._open(body)
+            limit = self._limit(answer)
             # Cut the connection, not the task: a timeout held open across a `yield` would
             # cancel the consumer in the middle of its own work, and one per read costs more.
             timer = asyncio.get_running_loop().call_at(deadline, answer.close)
@@ -97,10 +104,11 @@ class Wire:
                 reader = SseReader()
                 while data := await answer.read_some():
                     for chunk in _chunks(reader.feed(data), decoder):
-                        yield chunk
                         if isinstance(chunk, ReplyDone):
+                            yield ReplyDone(_limited(chunk.reply, limit))
                             await _drain(answer)
                             return
+                        yield chunk
             finally:
                 timer.cancel()
                 answer.close()
@@ -109,6 +117,10 @@ class Wire:
     async def aclose(self) -> None:
         """Give the connections back."""
         await self._transport.aclose()
+
+    def _limit(self, answer: Answer) -> RateLimit | None:
+        # When the headers are there: what they say is by then, not by a long answer's end.
+        return None if self._read_limit is None else self._read_limit(answer.header)
 
     async def _open(self, body: Mapping[str, Json]) -> Answer:
         answer = await self._transport.post(await self._head.get(), dump(body))
@@ -136,6 +148,10 @@ class Wire:
                 raise PlatformError(self._platform, ErrorKind.TIMEOUT, _TOO_LATE) from error
             explained = errors.local_error(self._platform, error)
             raise errors.without(self._secret, explained) from error
+
+
+def _limited(reply: ChatReply, limit: RateLimit | None) -> ChatReply:
+    return reply if limit is None else replace(reply, rate_limit=limit)
 
 
 def _deadline(deadline_s: float) -> float:

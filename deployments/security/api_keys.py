@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 from actors.database.accounts import Accounts
-from deployments.security.principal import Principal
+from deployments.security.principal import API_KEY, Principal
 from routing.clock import Clock
 from routing.errors import AccessError
 
@@ -49,7 +49,7 @@ class ApiKeys:
             self._good.pop(digest, None)
             raise _unknown()
         permissions = frozenset[str]().union(*(self._grants.get(role, ()) for role in key.roles))
-        principal = Principal(key.tenant, f"key:{key.key_id}", key.roles, permissions)
+        principal = Principal(key.tenant, f"{API_KEY}{key.key_id}", key.roles, permissions)
         if len(self._good) >= CACHE_MAX:
             self._good.clear()
         self._good[digest] = (now + CACHE_S, principal)

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from routing.errors import AccessError
 
+API_KEY = "key:"
+"""What the subject of an API key begins with; its id follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

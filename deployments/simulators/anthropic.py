@@ -1,7 +1,6 @@
 """The Anthropic simulator: `/anthropic/v1/messages` and `/v1/models` on the wire of Anthropic."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from typing import NoReturn
 
 from starlette.applications import Starlette
@@ -23,7 +22,7 @@ from deployments.simulators.anthropic_response import (
     stream_message,
 )
 from deployments.simulators.anthropic_turns import (
-    asks_for_caching,
+    cacheable_prefixes,
     check_turns,
     count_tokens,
     describe_tools,
@@ -38,8 +37,12 @@ from deployments.simulators.reply import Reply, compose
 NAME = "anthropic"
 VERSIONS = ("2023-06-01", "2026-10-21")
 WITHOUT_SAMPLING = "2026-10-21"  # the version which took temperature, top_p and top_k away
-REQUESTS_A_MINUTE = 4_000
-TOKENS_A_MINUTE = 2_000_000
+A_MINUTE = {
+    "requests": 4_000,
+    "tokens": 2_400_000,
+    "input-tokens": 2_000_000,
+    "output-tokens": 400_000,
+}
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -55,7 +58,7 @@ def anthropic_app(stage: Stage) -> Starlette:
                 _admit(exchange)
                 return answer(exchange)
             except AnthropicWireError as error:
-                headers = _headers(stage.now(), retry_after_s=error.retry_after_s)
+                headers = _headers(stage, retry_after_s=error.retry_after_s)
                 body = error_body(error.type, error.message, headers["request-id"], error.code)
                 return exchange.reply_json(body, status=error.status, headers=headers)
 
@@ -88,7 +91,7 @@ def _create_message(exchange: Exchange) -> Response:
     reply = compose(read_prompt(request), behaviour)
     usage = _usage(exchange.stage, request, reply)
     answer = build_message(request, reply, usage, message_id=mint("msg_"))
-    headers = _headers(exchange.stage.now(), usage.input_tokens)
+    headers = _headers(exchange.stage, usage.input_tokens, usage.output_tokens)
     pace = exchange.stage.pace
     if request.stream:
         fault = behaviour if isinstance(behaviour, ErrorEvent) else None
@@ -144,13 +147,15 @@ def _check_sampling(exchange: Exchange, request: MessagesRequest) -> None:
 
 
 def _usage(stage: Stage, request: MessagesRequest, reply: Reply) -> AnthropicUsage:
-    system = read_system(request)
-    tools = describe_tools(request)
-    prefix = estimate_tokens(tools) + estimate_tokens(system)
-    created = read = 0
-    if asks_for_caching(request) and prefix >= SHORTEST_PREFIX:
-        known = stage.cache.remember(NAME, request.model, tools, system)
-        created, read = (0, prefix) if known else (prefix, 0)
+    prefix = estimate_tokens(describe_tools(request)) + estimate_tokens(read_system(request))
+    written = read = 0
+    for marked in cacheable_prefixes(request):
+        tokens = estimate_tokens(marked)
+        if tokens >= SHORTEST_PREFIX:
+            # Each breakpoint is looked up, and the longest prefix that is known is read.
+            read = tokens if stage.cache.remember(NAME, request.model, marked) else read
+            written = tokens
+    created = written - read
     spoken = reply.text + "".join(f"{call.name}{call.arguments}" for call in reply.calls)
     return AnthropicUsage(
         input_tokens=prefix - created - read + count_tokens(request.messages),
@@ -161,9 +166,12 @@ def _usage(stage: Stage, request: MessagesRequest, reply: Reply) -> AnthropicUsa
 
 
 def _list_models(exchange: Exchange) -> Response:
+    behaviour = exchange.take_list_behaviour()
+    if isinstance(behaviour, Status):
+        raise scripted_error(behaviour)
     models = [describe_model(model) for model in MODELS]
     page = {"data": models, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
-    return exchange.reply_json(page, headers=_headers(exchange.stage.now()))
+    return exchange.reply_json(page, headers=_headers(exchange.stage), behaviour=behaviour)
 
 
 def _show_model(exchange: Exchange) -> Response:
@@ -171,7 +179,7 @@ def _show_model(exchange: Exchange) -> Response:
     found = describe_model(model)
     if found is None:
         raise AnthropicWireError(404, f"model: {model}")
-    return exchange.reply_json(found, headers=_headers(exchange.stage.now()))
+    return exchange.reply_json(found, headers=_headers(exchange.stage))
 
 
 def _no_such_url(_: Exchange) -> NoReturn:
@@ -179,21 +187,23 @@ def _no_such_url(_: Exchange) -> NoReturn:
 
 
 def _headers(
-    now: datetime, tokens: int = 0, *, retry_after_s: float | None = None
+    stage: Stage, read: int = 0, written: int = 0, *, retry_after_s: float | None = None
 ) -> dict[str, str]:
     """Return the headers of every answer; the limits are stated, not enforced."""
-    is_limited = retry_after_s is not None
-    reset = (now + timedelta(seconds=retry_after_s or 0)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    spent = {
+        "requests": 1,
+        "tokens": read + written,
+        "input-tokens": read,
+        "output-tokens": written,
+    }
+    left = stage.allowances.take(NAME, A_MINUTE, spent, stage.now(), retry_after_s)
     headers = {
         "request-id": mint("req_"),
         "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
         **retry_headers(retry_after_s),
     }
-    for unit, limit, used in (
-        ("requests", REQUESTS_A_MINUTE, 1),
-        ("tokens", TOKENS_A_MINUTE, tokens),
-    ):
+    for unit, limit in A_MINUTE.items():
         headers[f"anthropic-ratelimit-{unit}-limit"] = str(limit)
-        headers[f"anthropic-ratelimit-{unit}-remaining"] = str(0 if is_limited else limit - used)
-        headers[f"anthropic-ratelimit-{unit}-reset"] = reset
+        headers[f"anthropic-ratelimit-{unit}-remaining"] = str(left.units[unit])
+        headers[f"anthropic-ratelimit-{unit}-reset"] = f"{left.resets_at:%Y-%m-%dT%H:%M:%SZ}"
     return headers

@@ -13,6 +13,8 @@ class _Model:
     retires_at: str | None = None
 
 
+_SONNET_4_5_ENDS = "2026-11-30T00:00:00Z"
+
 # Names: anthropic.types.ModelParam; retirement: DEPRECATED_MODELS; both anthropic 2.12.0.
 _MODELS = {
     "claude-fable-5-2": _Model("Claude Fable 5.2", "fable"),
@@ -28,7 +30,8 @@ _MODELS = {
     "claude-opus-4-6": _Model("Claude Opus 4.6", "opus"),
     "claude-sonnet-4-6": _Model("Claude Sonnet 4.6", "sonnet"),
     "claude-haiku-4-5": _Model("Claude Haiku 4.5", "haiku"),
-    "claude-sonnet-4-5": _Model("Claude Sonnet 4.5", "sonnet", retires_at="2026-11-30T00:00:00Z"),
+    "claude-sonnet-4-5": _Model("Claude Sonnet 4.5", "sonnet", _SONNET_4_5_ENDS),
+    "claude-sonnet-4-5-20250929": _Model("Claude Sonnet 4.5", "sonnet", _SONNET_4_5_ENDS),
 }
 MODELS = tuple(_MODELS)
 

@@ -6,26 +6,16 @@ What one message must say about another is in `anthropic_turns.py`.
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from deployments.simulators.anthropic_errors import AnthropicWireError
+from deployments.simulators.anthropic_image import AnthropicWire, CacheControl, ImageBlock
 from deployments.simulators.schema import JsonObject, strict_violations
 
 Json: TypeAlias = dict[str, object]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class CacheControl(_Wire):
-    """A breakpoint of the prompt cache."""
-
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] | None = None
-
-
-class TextBlock(_Wire):
+class TextBlock(AnthropicWire):
     """Words."""
 
     type: Literal["text"]
@@ -34,16 +24,16 @@ class TextBlock(_Wire):
     citations: list[object] | None = None
 
 
-class AttachmentBlock(_Wire):
-    """An image or a document: accepted, not looked at."""
+class AttachmentBlock(AnthropicWire):
+    """A document: accepted, not looked at."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: Literal["image", "document", "search_result"]
+    type: Literal["document", "search_result"]
     cache_control: CacheControl | None = None
 
 
-class ThinkingBlock(_Wire):
+class ThinkingBlock(AnthropicWire):
     """Thinking the model is to be reminded of."""
 
     type: Literal["thinking"]
@@ -51,14 +41,14 @@ class ThinkingBlock(_Wire):
     signature: str
 
 
-class RedactedThinkingBlock(_Wire):
+class RedactedThinkingBlock(AnthropicWire):
     """Thinking which only the model may read."""
 
     type: Literal["redacted_thinking"]
     data: str
 
 
-class ToolUseBlock(_Wire):
+class ToolUseBlock(AnthropicWire):
     """A call the model made earlier."""
 
     type: Literal["tool_use"]
@@ -70,10 +60,12 @@ class ToolUseBlock(_Wire):
     toolset_name: str | None = None
 
 
-ResultPart: TypeAlias = Annotated[TextBlock | AttachmentBlock, Field(discriminator="type")]
+ResultPart: TypeAlias = Annotated[
+    TextBlock | ImageBlock | AttachmentBlock, Field(discriminator="type")
+]
 
 
-class ToolResultBlock(_Wire):
+class ToolResultBlock(AnthropicWire):
     """What a call returned."""
 
     type: Literal["tool_result"]
@@ -96,6 +88,7 @@ class ToolResultBlock(_Wire):
 
 Block: TypeAlias = Annotated[
     TextBlock
+    | ImageBlock
     | AttachmentBlock
     | ThinkingBlock
     | RedactedThinkingBlock
@@ -105,7 +98,7 @@ Block: TypeAlias = Annotated[
 ]
 
 
-class Message(_Wire):
+class Message(AnthropicWire):
     """A turn of the conversation."""
 
     role: Literal["user", "assistant"]
@@ -122,7 +115,7 @@ class Message(_Wire):
         return "\n".join(block.text for block in self.content if isinstance(block, TextBlock))
 
 
-class Tool(_Wire):
+class Tool(AnthropicWire):
     """A tool of the caller."""
 
     type: Literal["custom"] | None = None
@@ -137,7 +130,7 @@ class Tool(_Wire):
     input_examples: list[Json] | None = None
 
 
-class ToolChoice(_Wire):
+class ToolChoice(AnthropicWire):
     """Whether and which tool to use."""
 
     type: Literal["auto", "any", "tool", "none"]
@@ -145,7 +138,7 @@ class ToolChoice(_Wire):
     disable_parallel_tool_use: bool | None = None
 
 
-class Thinking(_Wire):
+class Thinking(AnthropicWire):
     """How much to think."""
 
     type: Literal["enabled", "adaptive", "disabled", "between_tools"]
@@ -153,27 +146,27 @@ class Thinking(_Wire):
     display: Literal["summarized", "omitted"] | None = None
 
 
-class OutputFormat(_Wire):
+class OutputFormat(AnthropicWire):
     """The schema the answer's text must fit."""
 
     type: Literal["json_schema"]
     json_schema: Json = Field(alias="schema")
 
 
-class OutputConfig(_Wire):
+class OutputConfig(AnthropicWire):
     """How the answer is written."""
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: OutputFormat | None = None
 
 
-class Metadata(_Wire):
+class Metadata(AnthropicWire):
     """Whom the request is for."""
 
     user_id: str | None = Field(default=None, max_length=256)
 
 
-class MessagesRequest(_Wire):
+class MessagesRequest(AnthropicWire):
     """What a caller asks of the Messages API; the sampling fields are the old API version's."""
 
     model: str

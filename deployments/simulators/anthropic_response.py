@@ -3,8 +3,6 @@
 Pure, and the stream is derived from the finished message, so the two can never disagree.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -13,6 +11,7 @@ import orjson
 
 from deployments.simulators.anthropic_errors import error_body
 from deployments.simulators.anthropic_request import MessagesRequest
+from deployments.simulators.anthropic_turns import sign
 from deployments.simulators.exchange import mint
 from deployments.simulators.faults import ErrorEvent
 from deployments.simulators.frames import Event, place_after
@@ -63,7 +62,7 @@ def build_message(
     is_refusal = reply.stop == "refusal"
     content: list[Json] = []
     if request.thinking is not None and request.thinking.type in ("enabled", "adaptive"):
-        content.append(_thinking(reply, is_shown=request.thinking.display != "omitted"))
+        content.append(_thinking(is_shown=request.thinking.display != "omitted"))
     if text and not is_refusal:
         content.append({"type": "text", "text": text})
     content += [
@@ -108,9 +107,9 @@ def _until_stop(text: str, sequences: list[str]) -> tuple[str, str | None]:
     return text[:place], sequence
 
 
-def _thinking(reply: Reply, *, is_shown: bool) -> Json:
-    sealed = base64.b64encode(hashlib.sha256(reply.text.encode()).digest()).decode()
-    return {"type": "thinking", "thinking": THOUGHT if is_shown else "", "signature": sealed}
+def _thinking(*, is_shown: bool) -> Json:
+    thinking = THOUGHT if is_shown else ""
+    return {"type": "thinking", "thinking": thinking, "signature": sign(thinking)}
 
 
 def _events(message: Json, reply: Reply) -> Iterator[Event]:

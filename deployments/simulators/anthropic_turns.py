@@ -1,15 +1,20 @@
 """The turns of a Messages conversation: the rules between them, and the prompt they amount to."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 
 import orjson
 
 from deployments.simulators.answer import estimate_tokens
 from deployments.simulators.anthropic_errors import AnthropicWireError
+from deployments.simulators.anthropic_image import ImageBlock
 from deployments.simulators.anthropic_request import (
     Message,
     MessagesRequest,
     TextBlock,
+    ThinkingBlock,
+    Tool,
     ToolResultBlock,
     ToolUseBlock,
 )
@@ -21,8 +26,9 @@ def check_turns(messages: Sequence[Message]) -> None:
     """Refuse a conversation whose turns do not fit together.
 
     Raises:
-        AnthropicWireError: It begins with the assistant, holds an empty text, or its tool results
-            are not those of the calls just before, all of them, first in one user message.
+        AnthropicWireError: It begins with the assistant, holds an empty text or thinking that was
+            changed, or its tool results are not those of the calls just before, all of them,
+            first in one user message.
     """
     if not messages:
         raise AnthropicWireError(400, "messages: at least one message is required")
@@ -33,11 +39,22 @@ def check_turns(messages: Sequence[Message]) -> None:
             raise AnthropicWireError(400, f"messages.{index}: content must be non-empty")
         if any(isinstance(block, TextBlock) and not block.text for block in message.content):
             raise AnthropicWireError(400, "messages: text content blocks must be non-empty")
+        for place, block in enumerate(message.content):
+            if isinstance(block, ThinkingBlock) and block.signature != sign(block.thinking):
+                raise AnthropicWireError(
+                    400,
+                    f"messages.{index}.content.{place}: Invalid `signature` in `thinking` block",
+                )
     expected: list[str] = []
     for index, message in enumerate(messages):
         _check_results(index, message, expected)
         expected = _calls(message)
     _check_answered(len(messages) - 1, expected, [])
+
+
+def sign(thinking: str) -> str:
+    """Return the signature of thinking: it must come back as it was."""
+    return base64.b64encode(hashlib.sha256(b"thought\0" + thinking.encode()).digest()).decode()
 
 
 def read_prompt(request: MessagesRequest) -> Prompt:
@@ -50,6 +67,7 @@ def read_prompt(request: MessagesRequest) -> Prompt:
     names = {block.id: block.name for block in _tool_uses(messages)}
     form = request.output_config.format
     choice = request.tool_choice
+    before = messages[:asked_at]
     return Prompt(
         question=messages[asked_at].text,
         instructions=read_system(request),
@@ -63,7 +81,14 @@ def read_prompt(request: MessagesRequest) -> Prompt:
         ),
         schema=form.json_schema if form else None,
         max_tokens=request.max_tokens,
+        begun=_last(before, "assistant"),
+        begun_for=_last(before, "user"),
     )
+
+
+def _last(messages: Sequence[Message], role: str) -> str:
+    texts = [message.text for message in messages if message.role == role and message.text]
+    return texts[-1] if texts else ""
 
 
 def read_system(request: MessagesRequest) -> str:
@@ -72,10 +97,8 @@ def read_system(request: MessagesRequest) -> str:
 
 
 def describe_tools(request: MessagesRequest) -> str:
-    """Return the tools as text, for counting tokens and telling prompts apart."""
-    if not request.tools:
-        return ""
-    return orjson.dumps([tool.model_dump(exclude_none=True) for tool in request.tools]).decode()
+    """Return the tools as text, for counting tokens."""
+    return "".join(map(_describe, request.tools))
 
 
 def count_tokens(messages: Sequence[Message]) -> int:
@@ -84,16 +107,36 @@ def count_tokens(messages: Sequence[Message]) -> int:
     results = [block.text for block in blocks if isinstance(block, ToolResultBlock)]
     calls = [f"{call.name}{call.input}" for call in _tool_uses(messages)]
     texts = [message.text for message in messages]
-    return sum(estimate_tokens(text) for text in (*texts, *results, *calls))
+    images = sum(block.tokens for block in blocks if isinstance(block, ImageBlock))
+    return images + sum(estimate_tokens(text) for text in (*texts, *results, *calls))
 
 
-def asks_for_caching(request: MessagesRequest) -> bool:
-    """Whether a request has a cache breakpoint anywhere."""
+def cacheable_prefixes(request: MessagesRequest) -> list[str]:
+    """Return the prefixes up to each cache breakpoint, the shortest first: tools, then system.
+
+    A breakpoint in the messages, or at the top level, counts as one at the end of the system
+    prompt: the conversation behind it is not played.
+    """
     blocks = [block for message in request.messages for block in message.content]
-    marked = [*request.system, *request.tools, *blocks]
-    return request.cache_control is not None or any(
-        getattr(block, "cache_control", None) is not None for block in marked
+    is_all_marked = request.cache_control is not None or any(
+        getattr(block, "cache_control", None) is not None for block in blocks
     )
+    prefix = ""
+    prefixes: list[str] = []
+    parts: list[Tool | TextBlock] = [*request.tools, *request.system]
+    for index, part in enumerate(parts):
+        prefix += _describe(part)
+        is_last = index == len(parts) - 1
+        if part.cache_control is not None or (is_last and is_all_marked):
+            prefixes.append(prefix)
+    return prefixes
+
+
+def _describe(part: Tool | TextBlock) -> str:
+    if isinstance(part, TextBlock):
+        return part.text
+    kept = part.model_dump(exclude_none=True, exclude={"cache_control"})
+    return orjson.dumps(kept).decode()
 
 
 def _check_results(index: int, message: Message, expected: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ dash: `support-gpt-6-luna`.
 
 import re
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -30,15 +31,19 @@ _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 
 def azure_app(stage: Stage) -> Starlette:
     """Return the simulator as an application to mount under `/azure`."""
-    dialect = _Azure()
+    dialect = _Azure(stage)
     responses = Responses(stage, dialect)
 
-    def create_versioned(exchange: Exchange) -> Response:
-        if not _API_VERSION.fullmatch(exchange.request.query_params.get("api-version", "")):
-            raise _no_such_resource()
-        return responses.create(exchange)
+    def versioned(answer: Callable[[Exchange], Response]) -> Callable[[Exchange], Response]:
+        def checked(exchange: Exchange) -> Response:
+            if not _API_VERSION.fullmatch(exchange.request.query_params.get("api-version", "")):
+                raise _no_such_resource()
+            return answer(exchange)
 
-    versioned = answered(stage, dialect, create_versioned)
+        return checked
+
+    older_create = answered(stage, dialect, versioned(responses.create))
+    older_models = answered(stage, dialect, versioned(dialect.list_models))
     models = answered(stage, dialect, dialect.list_models)
     model = answered(stage, dialect, dialect.show_model)
     create = answered(stage, dialect, responses.create)
@@ -48,7 +53,8 @@ def azure_app(stage: Stage) -> Starlette:
             Route("/openai/v1/responses", create, methods=["POST"]),
             Route("/openai/v1/models", models, methods=["GET"]),
             Route("/openai/v1/models/{model}", model, methods=["GET"]),
-            Route("/openai/responses", versioned, methods=["POST"]),
+            Route("/openai/responses", older_create, methods=["POST"]),
+            Route("/openai/models", older_models, methods=["GET"]),
             Route("/{path:path}", nothing, methods=_EVERY_METHOD),
         ]
     )
@@ -58,6 +64,9 @@ class _Azure(Dialect):
     """How Azure speaks the Responses wire."""
 
     name = NAME
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
 
     @override
     def admit(self, exchange: Exchange) -> None:
@@ -87,13 +96,16 @@ class _Azure(Dialect):
             "x-request-id": str(uuid.uuid4()),
             "x-ms-region": REGION,
             "x-envoy-upstream-service-time": str(round(processing_s * 1_000)),
-            **limit_headers(tokens, retry_after_s),
+            **limit_headers(self._stage, NAME, tokens, retry_after_s),
         }
 
     def list_models(self, exchange: Exchange) -> Response:
         """Answer `GET /models`: the base models of the region, not the deployments."""
-        models = [_describe(model) for model in MODELS]
-        return exchange.reply_json({"object": "list", "data": models}, headers=self.headers())
+        behaviour = exchange.take_list_behaviour()
+        if isinstance(behaviour, Status):
+            raise scripted_error(behaviour)
+        page = {"object": "list", "data": [_describe(model) for model in MODELS]}
+        return exchange.reply_json(page, headers=self.headers(), behaviour=behaviour)
 
     def show_model(self, exchange: Exchange) -> Response:
         """Answer `GET /models/{id}`."""

@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deployments.simulators.allowance import Allowances
 from deployments.simulators.delivery import IMMEDIATE, Pace, PacedResponse, schedule
 from deployments.simulators.faults import Behaviour, Script
 from deployments.simulators.frames import Event, Frame, encode_event, json_frames
@@ -17,7 +18,7 @@ from deployments.simulators.journal import Entry, Journal
 from deployments.simulators.prompt_cache import PromptCache
 
 SIMULATOR_HEADER = "x-supportmax-simulator"
-MAX_REQUEST = 4 * 1024 * 1024  # bytes
+MAX_REQUEST = 16 * 1024 * 1024  # bytes: more than our HTTP takes, with the envelope of a vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Stage:
     script: Script = field(default_factory=Script)
     journal: Journal = field(default_factory=Journal)
     cache: PromptCache = field(default_factory=PromptCache)
+    allowances: Allowances = field(default_factory=Allowances)
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def accepts(self, key: str | None) -> bool:
@@ -65,7 +67,13 @@ class Exchange:
 
     def take_behaviour(self) -> Behaviour | None:
         """Return what the script wants of this answer; only answers to good requests spend one."""
-        behaviour = self.stage.script.take(self.platform)
+        return self._noted(self.stage.script.take(self.platform))
+
+    def take_list_behaviour(self) -> Behaviour | None:
+        """Return what the script wants of a list of models, which nobody asked for in a test."""
+        return self._noted(self.stage.script.take_exactly(list_of_models(self.platform)))
+
+    def _noted(self, behaviour: Behaviour | None) -> Behaviour | None:
         self.entry.behaviour = behaviour.kind if behaviour else None
         return behaviour
 
@@ -116,6 +124,11 @@ class Exchange:
         self.entry.status = status
         signed = {**headers, SIMULATOR_HEADER: self.platform}
         return PacedResponse(schedule(frames, pace, behaviour), self.entry, status, signed)
+
+
+def list_of_models(platform: str) -> str:
+    """Return the script's name for the models endpoint of a platform."""
+    return f"{platform}/models"
 
 
 def mint(prefix: str) -> str:

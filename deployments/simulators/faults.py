@@ -184,8 +184,15 @@ class Script:
 
     def take(self, platform: str) -> Behaviour | None:
         """Return what this platform does next and spend one of its times."""
+        return self._take(frozenset({EVERY_PLATFORM, platform}))
+
+    def take_exactly(self, name: str) -> Behaviour | None:
+        """The same for a name that every platform does not include."""
+        return self._take(frozenset({name}))
+
+    def _take(self, names: frozenset[str]) -> Behaviour | None:
         for index, (meant_for, behaviour, left) in enumerate(self._queue):
-            if meant_for in (EVERY_PLATFORM, platform):
+            if meant_for in names:
                 if left == 1:
                     del self._queue[index]
                 elif left != UNTIL_CLEARED:

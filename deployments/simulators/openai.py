@@ -1,5 +1,6 @@
-"""The OpenAI simulator: `/openai/v1/responses` and `/openai/v1/models` on the wire of OpenAI."""
+"""The OpenAI simulator: responses, conversations and models below `/openai/v1`, on OpenAI's wire."""
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from starlette.applications import Starlette
@@ -7,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import override
 
+from deployments.simulators.conversations_api import Conversations
 from deployments.simulators.exchange import Exchange, Stage, mint
 from deployments.simulators.faults import Status
 from deployments.simulators.openai_errors import OpenAIWireError, scripted_error
@@ -19,11 +21,27 @@ _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 def openai_app(stage: Stage) -> Starlette:
     """Return the simulator as an application to mount under `/openai`."""
-    dialect = _OpenAI()
-    create = answered(stage, dialect, Responses(stage, dialect).create)
+    dialect = _OpenAI(stage)
+    conversations = Conversations(stage, dialect)
+    responses = Responses(stage, dialect, conversations)
+
+    def route(method: str, path: str, answer: Callable[[Exchange], Response]) -> Route:
+        return Route(path, answered(stage, dialect, answer), methods=[method])
+
+    conversation = "/v1/conversations/{conversation}"
     return Starlette(
         routes=[
-            Route("/v1/responses", create, methods=["POST"]),
+            route("POST", "/v1/responses", responses.create),
+            route("GET", "/v1/responses/{response}", responses.show),
+            route("DELETE", "/v1/responses/{response}", responses.delete),
+            route("POST", "/v1/conversations", conversations.create),
+            route("GET", conversation, conversations.show),
+            route("POST", conversation, conversations.update),
+            route("DELETE", conversation, conversations.delete),
+            route("GET", f"{conversation}/items", conversations.list_items),
+            route("POST", f"{conversation}/items", conversations.add_items),
+            route("GET", f"{conversation}/items/{{item}}", conversations.show_item),
+            route("DELETE", f"{conversation}/items/{{item}}", conversations.delete_item),
             Route("/v1/models", answered(stage, dialect, dialect.list_models), methods=["GET"]),
             Route(
                 "/v1/models/{model}", answered(stage, dialect, dialect.show_model), methods=["GET"]
@@ -37,6 +55,9 @@ class _OpenAI(Dialect):
     """How OpenAI itself speaks the Responses wire."""
 
     name = NAME
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
 
     @override
     def admit(self, exchange: Exchange) -> None:
@@ -73,13 +94,16 @@ class _OpenAI(Dialect):
             "x-request-id": mint("req_"),
             "openai-version": "2020-10-01",
             "openai-processing-ms": str(round(processing_s * 1_000)),
-            **limit_headers(tokens, retry_after_s),
+            **limit_headers(self._stage, NAME, tokens, retry_after_s),
         }
 
     def list_models(self, exchange: Exchange) -> Response:
         """Answer `GET /models`."""
-        models = [describe_model(model) for model in MODELS]
-        return exchange.reply_json({"object": "list", "data": models}, headers=self.headers())
+        behaviour = exchange.take_list_behaviour()
+        if isinstance(behaviour, Status):
+            raise scripted_error(behaviour)
+        page = {"object": "list", "data": [describe_model(model) for model in MODELS]}
+        return exchange.reply_json(page, headers=self.headers(), behaviour=behaviour)
 
     def show_model(self, exchange: Exchange) -> Response:
         """Answer `GET /models/{id}`."""

@@ -14,6 +14,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from deployments.simulators.images import (
+    MEGAPIXEL,
+    BadImageError,
+    count_patches,
+    is_web_address,
+    measure,
+    split_data_url,
+)
 from deployments.simulators.openai_errors import OpenAIWireError
 
 Json: TypeAlias = dict[str, object]
@@ -42,15 +50,50 @@ class RefusalPart(OpenAIWire):
     refusal: str
 
 
+class ImagePart(OpenAIWire):
+    """An image by its address, or in a data: URL; checked, not looked at."""
+
+    type: Literal["input_image"]
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: Literal["auto", "low", "high", "original"] | None = None
+    prompt_cache_breakpoint: Json | None = None
+
+    @model_validator(mode="after")
+    def _is_an_image(self) -> Self:
+        if (self.image_url is None) == (self.file_id is None):
+            raise PydanticCustomError("image", "expected one of image_url and file_id")
+        inline = split_data_url(self.image_url or "")
+        if inline is not None:
+            try:
+                measure(*inline)
+            except BadImageError as error:
+                raise PydanticCustomError("image", "{said}", {"said": str(error)}) from error
+        elif self.image_url is not None and not is_web_address(self.image_url):
+            raise PydanticCustomError(
+                "image", "Expected a valid URL, but got a value with an invalid format"
+            )
+        return self
+
+    @property
+    def tokens(self) -> int:
+        """What it costs in high detail: 2,500 patches of 32 pixels at most, 1.2 tokens each."""
+        inline = split_data_url(self.image_url or "")
+        size = measure(*inline) if inline else MEGAPIXEL
+        return -(-count_patches(size, 32, 2_500) * 6 // 5)
+
+
 class AttachmentPart(OpenAIWire):
-    """An image or a file: accepted, not looked at."""
+    """A file: accepted, not looked at."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: Literal["input_image", "input_file"]
+    type: Literal["input_file"]
 
 
-Part: TypeAlias = Annotated[TextPart | RefusalPart | AttachmentPart, Field(discriminator="type")]
+Part: TypeAlias = Annotated[
+    TextPart | RefusalPart | ImagePart | AttachmentPart, Field(discriminator="type")
+]
 
 
 class Message(OpenAIWire):
@@ -91,6 +134,11 @@ class Message(OpenAIWire):
     def text(self) -> str:
         """The words of the message."""
         return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def image_tokens(self) -> int:
+        """What its images cost."""
+        return sum(part.tokens for part in self.content if isinstance(part, ImagePart))
 
 
 class FunctionCall(OpenAIWire):

@@ -32,6 +32,7 @@ def read_prompt(request: ResponsesRequest, items: Sequence[Item]) -> Prompt:
     )
     question = items[asked_at] if asked_at >= 0 else None
     tools, must_call = _offered_tools(request)
+    begun_for, begun = _begun(items[: max(asked_at, 0)])
     return Prompt(
         question=question.text if isinstance(question, Message) else "",
         instructions=read_instructions(request, items),
@@ -40,6 +41,8 @@ def read_prompt(request: ResponsesRequest, items: Sequence[Item]) -> Prompt:
         results=_results(items, asked_at),
         schema=_schema(request),
         max_tokens=request.max_output_tokens,
+        begun=begun,
+        begun_for=begun_for,
     )
 
 
@@ -63,7 +66,8 @@ def describe_tools(request: ResponsesRequest) -> str:
 
 def count_tokens(items: Sequence[Item]) -> int:
     """Return the tokens of a conversation's items, without what the operator said."""
-    return sum(estimate_tokens(_words(item)) for item in items)
+    images = sum(item.image_tokens for item in items if isinstance(item, Message))
+    return images + sum(estimate_tokens(_words(item)) for item in items)
 
 
 def _words(item: Item) -> str:
@@ -76,6 +80,14 @@ def _words(item: Item) -> str:
             return f"{item.name} {item.arguments}"
         case ReasoningItem():
             return ""
+
+
+def _begun(items: Sequence[Item]) -> tuple[str, str]:
+    """What was asked before, and the answer that was given or begun."""
+    spoken = [item for item in items if isinstance(item, Message)]
+    asked = [item.text for item in spoken if item.role == "user"]
+    answered = [item.text for item in spoken if item.role == "assistant"]
+    return (asked or [""])[-1], (answered or [""])[-1]
 
 
 def _results(items: Sequence[Item], asked_at: int) -> tuple[SimToolResult, ...]:

@@ -78,9 +78,9 @@ class ResponsesRequest(OpenAIWire):
     """What a caller asks of the Responses API."""
 
     model: str
-    input: list[Item]
+    input: list[Item] = Field(default_factory=list)
     instructions: str | None = None
-    tools: list[FunctionTool] = Field(default_factory=list)
+    tools: list[FunctionTool] = Field(default_factory=list, max_length=128)
     tool_choice: Annotated[
         Literal["none", "auto", "required"] | NamedTool | AllowedTools, Field(union_mode="smart")
     ] = "auto"
@@ -118,6 +118,12 @@ class ResponsesRequest(OpenAIWire):
     image: object = None
     access_programs: object = None
 
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that is gone on with, however it was named."""
+        named = self.conversation
+        return named if isinstance(named, str) or named is None else str(named.get("id"))
+
     @field_validator("input", mode="before")
     @classmethod
     def _expand_plain_text(cls, value: object) -> object:
@@ -150,6 +156,14 @@ def parse_request(body: object) -> ResponsesRequest:
             raise OpenAIWireError(
                 400, f"The simulator does not play '{name}'.", param=name, code="not_simulated"
             )
+    before = (request.conversation, request.previous_response_id)
+    if "input" not in request.model_fields_set and before == (None, None):
+        raise OpenAIWireError(
+            400,
+            "Missing required parameter: 'input'.",
+            param="input",
+            code="missing_required_parameter",
+        )
     _check_tools(request)
     return request
 

@@ -105,6 +105,7 @@ def _echo(request: ResponsesRequest) -> Json:
     choice = request.tool_choice
     return {
         "model": request.model,
+        "conversation": request.conversation_id and {"id": request.conversation_id},
         "instructions": request.instructions,
         "max_output_tokens": request.max_output_tokens,
         "max_tool_calls": request.max_tool_calls,

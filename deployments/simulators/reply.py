@@ -23,6 +23,7 @@ from deployments.simulators.faults import (
 )
 from deployments.simulators.schema import JsonObject, fill_schema
 from deployments.simulators.tools import SimTool, SimToolCall, choose_tool, force_tool
+from routing.continuation import INSTRUCTION
 
 Stop: TypeAlias = Literal["stop", "tool_calls", "length", "refusal", "content_filter"]
 
@@ -46,6 +47,7 @@ class Prompt:
     """What a request asks, whichever wire it came over.
 
     `results` are those since the last question: within one turn a tool is called once.
+    `begun` is the answer that stands before the question, and `begun_for` what it answers.
     """
 
     question: str
@@ -55,6 +57,8 @@ class Prompt:
     results: tuple[SimToolResult, ...] = ()
     schema: JsonObject | None = None
     max_tokens: int | None = None
+    begun: str = ""
+    begun_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,11 @@ def _honest(prompt: Prompt) -> Reply:
 
 
 def _spoken(prompt: Prompt) -> str:
+    if prompt.begun and prompt.question.strip() == INSTRUCTION:
+        whole = _spoken(replace(prompt, question=prompt.begun_for, begun=""))
+        # What is said is said: of a finished answer nothing is left, and another's is not ours.
+        if whole.startswith(prompt.begun):
+            return whole[len(prompt.begun) :]
     said = " ".join(_report(result) for result in prompt.results)
     answer = extract_answer(prompt.question, find_passages(prompt.instructions))
     if said:

@@ -6,11 +6,13 @@ words of errors and headers.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deployments.simulators.allowance import spoken_duration
 from deployments.simulators.answer import estimate_tokens
 from deployments.simulators.exchange import Exchange, Stage, mint, retry_headers
 from deployments.simulators.faults import ErrorEvent, Status
@@ -32,10 +34,13 @@ from deployments.simulators.openai_response import (
 )
 from deployments.simulators.prompt_cache import SHORTEST_PREFIX
 from deployments.simulators.reply import Reply, compose
+from deployments.simulators.schema import as_list, as_object
+
+if TYPE_CHECKING:
+    from deployments.simulators.conversations_api import Conversations
 
 MAX_STORED = 100  # responses kept for previous_response_id
-REQUESTS_A_MINUTE = 10_000
-TOKENS_A_MINUTE = 2_000_000
+A_MINUTE = {"requests": 10_000, "tokens": 2_000_000}
 
 
 class Dialect(Protocol):
@@ -82,28 +87,41 @@ def answered(
     return handle
 
 
-def limit_headers(tokens: int, retry_after_s: float | None) -> dict[str, str]:
+def limit_headers(
+    stage: Stage, platform: str, tokens: int, retry_after_s: float | None
+) -> dict[str, str]:
     """Return the headers about rates; the limits are stated, not enforced."""
-    is_limited = retry_after_s is not None
-    reset = f"{retry_after_s:g}s" if is_limited else "6ms"
-    return {
-        "x-ratelimit-limit-requests": str(REQUESTS_A_MINUTE),
-        "x-ratelimit-limit-tokens": str(TOKENS_A_MINUTE),
-        "x-ratelimit-remaining-requests": str(0 if is_limited else REQUESTS_A_MINUTE - 1),
-        "x-ratelimit-remaining-tokens": str(0 if is_limited else max(TOKENS_A_MINUTE - tokens, 0)),
-        "x-ratelimit-reset-requests": reset,
-        "x-ratelimit-reset-tokens": reset,
-        **retry_headers(retry_after_s),
-    }
+    spent = {"requests": 1, "tokens": tokens}
+    left = stage.allowances.take(platform, A_MINUTE, spent, stage.now(), retry_after_s)
+    headers = retry_headers(retry_after_s)
+    for unit, limit in A_MINUTE.items():
+        headers[f"x-ratelimit-limit-{unit}"] = str(limit)
+        headers[f"x-ratelimit-remaining-{unit}"] = str(left.units[unit])
+        headers[f"x-ratelimit-reset-{unit}"] = spoken_duration(left.resets_in_s)
+    return headers
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A response, and the conversation it ended, itself included."""
+
+    response: dict[str, object]
+    items: list[Item]
 
 
 class Responses:
-    """`POST /responses` in one dialect, and its memory: the responses it stored."""
+    """`/responses` in one dialect, and its memory: the responses it stored.
 
-    def __init__(self, stage: Stage, dialect: Dialect) -> None:
+    Without `conversations` every conversation is unknown.
+    """
+
+    def __init__(
+        self, stage: Stage, dialect: Dialect, conversations: "Conversations | None" = None
+    ) -> None:
         self._stage = stage
         self._dialect = dialect
-        self._stored: OrderedDict[str, list[Item]] = OrderedDict()
+        self._conversations = conversations
+        self._stored: OrderedDict[str, _Stored] = OrderedDict()
 
     def create(self, exchange: Exchange) -> Response:
         """Answer one request.
@@ -126,15 +144,28 @@ class Responses:
         headers = self._dialect.headers(usage.input_tokens, processing_s=pace.first_byte_s)
         fault = behaviour if isinstance(behaviour, ErrorEvent) else None
         if request.store is not False and fault is None:
-            self._store(response, items)
+            self._store(request, response, items)
         if request.stream:
             events = stream_response(response, reply, fault)
             return exchange.reply_events(events, headers=headers, behaviour=behaviour, pace=pace)
         answer = fail(response, fault) if fault else response
         return exchange.reply_json(answer, headers=headers, behaviour=behaviour, pace=pace)
 
+    def show(self, exchange: Exchange) -> Response:
+        """Answer `GET /responses/{id}`."""
+        stored = self._find(str(exchange.request.path_params["response"]), None)
+        return exchange.reply_json(stored.response, headers=self._dialect.headers())
+
+    def delete(self, exchange: Exchange) -> Response:
+        """Answer `DELETE /responses/{id}`; a conversation keeps what was said in it."""
+        name = str(exchange.request.path_params["response"])
+        self._find(name, None)
+        del self._stored[name]
+        gone = {"id": name, "object": "response", "deleted": True}
+        return exchange.reply_json(gone, headers=self._dialect.headers())
+
     def _read(self, exchange: Exchange) -> ResponsesRequest:
-        request = parse_request(_body(exchange))
+        request = parse_request(body_of(exchange))
         model = self._dialect.find_model(request.model)
         for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
             if value is not None and not takes_temperature(model):
@@ -147,22 +178,35 @@ class Responses:
         return request.model_copy(update={"model": model})
 
     def _earlier(self, request: ResponsesRequest) -> list[Item]:
-        if request.conversation is not None:
-            raise OpenAIWireError(404, "Conversation not found.", param="conversation")
-        previous = request.previous_response_id
-        if previous is None:
-            return []
-        if previous not in self._stored:
-            raise OpenAIWireError(
-                404,
-                f"Previous response with id '{previous}' not found.",
-                param="previous_response_id",
-                code="previous_response_not_found",
-            )
-        return self._stored[previous]
+        previous, conversation = request.previous_response_id, request.conversation_id
+        if conversation is not None:
+            if previous is not None:
+                said = "Only one of 'previous_response_id' and 'conversation' can be given."
+                raise OpenAIWireError(400, said, param="conversation")
+            if self._conversations is None:
+                raise OpenAIWireError(404, "Conversation not found.", param="conversation")
+            return self._conversations.items_of(conversation)
+        return [] if previous is None else self._find(previous, "previous_response_id").items
 
-    def _store(self, response: dict[str, object], items: Sequence[Item]) -> None:
-        self._stored[str(response["id"])] = [*items, *Items.validate_python(response["output"])]
+    def _find(self, name: str, param: str | None) -> "_Stored":
+        if name not in self._stored:
+            what = "Response" if param is None else "Previous response"
+            code = None if param is None else "previous_response_not_found"
+            raise OpenAIWireError(
+                404, f"{what} with id '{name}' not found.", param=param, code=code
+            )
+        return self._stored[name]
+
+    def _store(
+        self, request: ResponsesRequest, response: dict[str, object], items: Sequence[Item]
+    ) -> None:
+        output = as_list(response["output"])
+        if self._conversations is not None and request.conversation_id is not None:
+            self._conversations.keep(
+                request.conversation_id, request.input, [dict(as_object(item)) for item in output]
+            )
+        everything = [*items, *Items.validate_python(output)]
+        self._stored[str(response["id"])] = _Stored(response, everything)
         if len(self._stored) > MAX_STORED:
             self._stored.popitem(last=False)
 
@@ -184,7 +228,8 @@ class Responses:
         )
 
 
-def _body(exchange: Exchange) -> object:
+def body_of(exchange: Exchange) -> object:
+    """Return the JSON that was sent; raises OpenAIWireError where there is none to believe."""
     match exchange.body_fault:
         case "too_large":
             raise OpenAIWireError(413, "The request body is too large.")

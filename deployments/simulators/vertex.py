@@ -13,7 +13,7 @@ from deployments.simulators.exchange import Exchange, Stage, mint, retry_headers
 from deployments.simulators.faults import ErrorEvent, Status
 from deployments.simulators.prompt_cache import SHORTEST_PREFIX
 from deployments.simulators.reply import compose
-from deployments.simulators.vertex_engine import answer_call, describe_engine
+from deployments.simulators.vertex_engine import DEPLOYED, answer_call, describe_engine
 from deployments.simulators.vertex_errors import VertexWireError, scripted_error, stream_error
 from deployments.simulators.vertex_models import MODELS, describe_model
 from deployments.simulators.vertex_request import GenerateRequest, parse_request
@@ -56,7 +56,11 @@ def vertex_app(stage: Stage) -> Starlette:
                 f"{place}/publishers/google/models/{{call}}", endpoint(_generate), methods=["POST"]
             ),
             Route(f"{place}/reasoningEngines/{{call}}", endpoint(_call_engine), methods=["POST"]),
+            Route(f"{place}/reasoningEngines", endpoint(_list_engines), methods=["GET"]),
             Route(f"{place}/reasoningEngines/{{engine}}", endpoint(_show_engine), methods=["GET"]),
+            Route(
+                f"{place}/reasoningEngines/{{engine}}", endpoint(_delete_engine), methods=["DELETE"]
+            ),
             Route("/{version}/publishers/google/models", endpoint(_list_models), methods=["GET"]),
             Route(
                 "/{version}/publishers/google/models/{model}",
@@ -113,9 +117,28 @@ def _call_engine(exchange: Exchange) -> Response:
     return answer_call(exchange, _body(exchange), streams=method == "streamQuery")
 
 
+def _list_engines(exchange: Exchange) -> Response:
+    engine = describe_engine(f"{_resource(exchange)}/{DEPLOYED}")
+    return exchange.reply_json({"reasoningEngines": [engine]}, headers=_HEADERS)
+
+
 def _show_engine(exchange: Exchange) -> Response:
+    return exchange.reply_json(describe_engine(_resource(exchange)), headers=_HEADERS)
+
+
+def _delete_engine(exchange: Exchange) -> Response:
+    """Begin to delete it, and nothing more: the simulated agent is always there."""
+    behaviour = exchange.take_behaviour()
+    if isinstance(behaviour, Status):
+        raise scripted_error(behaviour)
+    operation = {"name": f"{_resource(exchange)}/operations/{mint('')[:19]}"}
+    return exchange.reply_json(operation, headers=_HEADERS)
+
+
+def _resource(exchange: Exchange) -> str:
+    """The name of what is asked for."""
     _, _, name = exchange.request.url.path.partition("/projects/")
-    return exchange.reply_json(describe_engine(f"projects/{name}"), headers=_HEADERS)
+    return f"projects/{name}"
 
 
 def _prompt_tokens(stage: Stage, model: str, request: GenerateRequest) -> dict[str, int]:
@@ -165,8 +188,11 @@ def _no_such_model(exchange: Exchange, model: str) -> str:
 
 
 def _list_models(exchange: Exchange) -> Response:
+    behaviour = exchange.take_list_behaviour()
+    if isinstance(behaviour, Status):
+        raise scripted_error(behaviour)
     models = [describe_model(model) for model in MODELS]
-    return exchange.reply_json({"publisherModels": models}, headers=_HEADERS)
+    return exchange.reply_json({"publisherModels": models}, headers=_HEADERS, behaviour=behaviour)
 
 
 def _show_model(exchange: Exchange) -> Response:

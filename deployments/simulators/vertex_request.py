@@ -4,17 +4,24 @@ What one turn must say about another is in `vertex_turns.py`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
+from deployments.simulators.images import BadImageError, measure
 from deployments.simulators.vertex_errors import VertexWireError, invalid_request
 from deployments.simulators.vertex_models import MAX_OUTPUT_TOKENS
+
+MAX_FUNCTIONS = 128
 
 Json: TypeAlias = dict[str, object]
 # proto3 writes bytes in base64 of either alphabet.
 Bytes: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/_-]*={0,2}$")]
+
+
+_STANDARD = str.maketrans("-_", "+/")
 
 
 class _Wire(BaseModel):
@@ -44,14 +51,41 @@ class FunctionResponse(_Wire):
     id: str | None = None
 
 
+class Blob(_Wire):
+    """Bytes of a file; an image is checked, and nothing is looked at."""
+
+    mime_type: str
+    data: Bytes
+
+    @model_validator(mode="after")
+    def _is_what_it_says(self) -> Self:
+        if self.mime_type.startswith("image/"):
+            if self.mime_type not in {"image/png", "image/jpeg", "image/webp"}:
+                raise PydanticCustomError(
+                    "image", "Unsupported MIME type: {t}", {"t": self.mime_type}
+                )
+            try:
+                measure(self.mime_type, self.data.translate(_STANDARD))
+            except BadImageError as error:
+                raise PydanticCustomError("image", "{said}", {"said": str(error)}) from error
+        return self
+
+
+class FileData(_Wire):
+    """The address of a file, and what it is."""
+
+    mime_type: str
+    file_uri: str = Field(pattern=r"^(gs|https)://.")
+
+
 class Part(_Wire):
-    """One piece of a turn, of exactly one kind; attachments are accepted and not looked at."""
+    """One piece of a turn, of exactly one kind."""
 
     text: str | None = None
     function_call: FunctionCall | None = None
     function_response: FunctionResponse | None = None
-    inline_data: Json | None = None
-    file_data: Json | None = None
+    inline_data: Blob | None = None
+    file_data: FileData | None = None
     thought: bool = False
     thought_signature: Bytes | None = None
     video_metadata: Json | None = None
@@ -74,6 +108,12 @@ class Content(_Wire):
     def text(self) -> str:
         """The words of the turn."""
         return "\n".join(part.text for part in self.parts if part.text and not part.thought)
+
+    @property
+    def images(self) -> int:
+        """How many images there are in the turn."""
+        files = [part.inline_data or part.file_data for part in self.parts]
+        return sum(file is not None and file.mime_type.startswith("image/") for file in files)
 
     @property
     def calls(self) -> list[FunctionCall]:
@@ -215,6 +255,10 @@ def _check_form(config: GenerationConfig) -> None:
 
 
 def _check_tools(request: GenerateRequest) -> None:
+    if len(request.declarations) > MAX_FUNCTIONS:
+        raise VertexWireError(
+            400, f"At most {MAX_FUNCTIONS} function declarations can be provided."
+        )
     names = {declaration.name for declaration in request.declarations}
     choice = request.tool_config.function_calling_config
     if choice.mode == "ANY" and not names:

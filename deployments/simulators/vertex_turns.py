@@ -22,6 +22,7 @@ from deployments.simulators.vertex_request import (
 # What Google takes in place of the signature of a call which its model did not make.
 _UNSIGNED = b"skip_thought_signature_validator"
 _STANDARD = str.maketrans("-_", "+/")
+IMAGE_TOKENS = 1_120  # of Gemini 3 and later, whatever its size
 
 
 def sign_call(name: str, arguments: JsonObject) -> str:
@@ -58,6 +59,7 @@ def read_prompt(request: GenerateRequest) -> Prompt:
         default=0,
     )
     config = request.generation_config
+    before = [content for content in contents[:asked_at] if content.text]
     return Prompt(
         question=contents[asked_at].text,
         instructions=request.system_instruction.text,
@@ -70,7 +72,13 @@ def read_prompt(request: GenerateRequest) -> Prompt:
         ),
         schema=config.response_json_schema or config.response_schema,
         max_tokens=config.max_output_tokens,
+        begun=_last([content.text for content in before if content.role == "model"]),
+        begun_for=_last([content.text for content in before if content.role != "model"]),
     )
+
+
+def _last(texts: Sequence[str]) -> str:
+    return texts[-1] if texts else ""
 
 
 def describe_tools(request: GenerateRequest) -> str:
@@ -86,7 +94,8 @@ def count_tokens(contents: Sequence[Content]) -> int:
     said = [content.text for content in contents]
     calls = [f"{call.name}{call.args}" for content in contents for call in content.calls]
     results = [_words_of(result) for content in contents for result in content.results]
-    return sum(estimate_tokens(text) for text in (*said, *calls, *results))
+    images = IMAGE_TOKENS * sum(content.images for content in contents)
+    return images + sum(estimate_tokens(text) for text in (*said, *calls, *results))
 
 
 def _signature(name: str, arguments: JsonObject) -> bytes:

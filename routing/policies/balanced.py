@@ -6,6 +6,7 @@ from random import Random
 
 from routing.eligibility import Candidate
 from routing.policies.latency import expected_ms
+from routing.policy import Ranking
 
 _SAME_COST_USD = 1e-6
 _SAME_LATENCY_MS = 1.0
@@ -38,7 +39,7 @@ class Balanced:
 
     weights: Weights
 
-    def __call__(self, candidates: Sequence[Candidate], rng: Random) -> list[Candidate]:
+    def __call__(self, candidates: Sequence[Candidate], rng: Random) -> Ranking:
         """The candidates by falling utility; no chance is involved."""
         costs_usd = [_cost_usd(candidate) for candidate in candidates]
         times_ms = [expected_ms(candidate) + _SAME_LATENCY_MS for candidate in candidates]
@@ -54,9 +55,10 @@ class Balanced:
             return weights.cost * cost + weights.latency * latency + weights.quality * quality
 
         # reverse=True keeps the given order of equals, as sorted() promises.
-        return [candidates[i] for i in sorted(range(len(candidates)), key=utility, reverse=True)]
+        order = sorted(range(len(candidates)), key=utility, reverse=True)
+        return Ranking([candidates[i] for i in order])
 
 
 def _cost_usd(candidate: Candidate) -> float:
     cost_usd = candidate.expected_cost_usd
-    return _UNKNOWN_USD if cost_usd is None else float(cost_usd) + _SAME_COST_USD
+    return _UNKNOWN_USD if cost_usd is None else cost_usd + _SAME_COST_USD

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from random import Random
 
 from routing.eligibility import Candidate
+from routing.policy import Ranking
 
 
-def rank_by_capability(candidates: Sequence[Candidate], rng: Random) -> list[Candidate]:
+def rank_by_capability(candidates: Sequence[Candidate], rng: Random) -> Ranking:
     """Best quality first; the cheaper of equals, an unknown price after a known one."""
-    return sorted(candidates, key=_shortfall)
+    return Ranking(sorted(candidates, key=_shortfall))
 
 
 def _shortfall(candidate: Candidate) -> tuple[float, float]:
     cost_usd = candidate.expected_cost_usd
     return (
         -candidate.profile.quality,
-        float("inf") if cost_usd is None else float(cost_usd),
+        float("inf") if cost_usd is None else cost_usd,
     )

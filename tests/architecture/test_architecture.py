@@ -1,5 +1,6 @@
 """The house's rules, where a tool can see them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -51,7 +52,15 @@ def test_importing_the_decision_imports_nothing_but_python() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.lock", "requirements-dev.lock", "requirements-uv.lock"]
+    "name",
+    [
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-uv.lock",
+        "tests/judges/agent-engine.lock",
+        "tests/judges/direct-line.lock",
+        "tests/judges/llmock.lock",
+    ],
 )
 def test_locks_are_hashed_and_name_no_registry(name: str) -> None:
     """An index is the installing machine's choice; what is installed is not."""
@@ -60,6 +69,15 @@ def test_locks_are_hashed_and_name_no_registry(name: str) -> None:
     assert pins
     assert text.count("--hash=sha256:") >= len(pins)
     assert "://" not in text
+
+
+def test_the_lock_of_npm_is_hashed_and_names_no_registry() -> None:
+    """The same for what npm installs; the only addresses in it are those of people to thank."""
+    lock = json.loads((ROOT / "tests/judges/package-lock.json").read_text())
+    installed = [package for path, package in lock["packages"].items() if path]
+    assert installed
+    assert all(package["integrity"].startswith("sha512-") for package in installed)
+    assert not any("resolved" in package for package in installed)
 
 
 def test_pandas_is_not_served() -> None:

@@ -1,125 +1,72 @@
-"""`python -m tests.bench`: the product's whole road against a bare relay, in one run on one machine.
+"""`python -m tests.bench`: what the product costs. `... road` or `... platforms`: that part alone.
 
-Prints tables and writes bench.json into the current directory. Two to three minutes;
-everything is on loopback, and everything that is started is stopped.
+Prints tables and writes bench.json into the current directory, where the other part's last
+figures stay. Three minutes and one; everything is on loopback, and everything that is
+started is stopped.
 """
 
-import contextlib
+import argparse
 import sys
-import tempfile
-import time
-from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import product, workers
-from tests.bench.cpu import TICK_S, cpu_ticks, family, pss_mb
-from tests.bench.decision import decision_us
-from tests.bench.load import Measured
-from tests.bench.report import Report
-from tests.bench.rounds import CASES, Contestant, Found, one_round, warm_up
-from tests.bench.wire import Call, Shape, product_call, upstream_call
+from routing.errors import SupportMaxError
+from tests.bench import outages, platforms, platforms_report, road
 
-# Seven short rounds say more than two long ones where neighbours come and go.
-ROUNDS = 7
-# A machine too busy for them all gets fewer; with the start and the stop this is three minutes.
-ROUNDS_WITHIN_S = 80.0
-REST_S = 3.0
+FILE = Path("bench.json")
 
 
-class _Arena:
-    """Who can be asked, and where."""
-
-    def __init__(
-        self,
-        generator: workers.Worker,
-        ports: dict[Contestant, int],
-        key: str,
-        pids: dict[int, str],
-    ) -> None:
-        self._generator = generator
-        self._ports = ports
-        self._key = key
-        self._pids = pids
-
-    def run(self, name: Contestant, shape: Shape, clients: int, requests: int) -> Measured:
-        """One contestant under one load."""
-        port = self._ports[name]
-        call = self._call(name, port, shape)
-        return workers.load(self._generator, port, call, clients, requests)
-
-    def spent(self) -> Counter[str]:
-        """CPU ticks so far, by process."""
-        return cpu_ticks(self._pids)
-
-    def _call(self, name: Contestant, port: int, shape: Shape) -> Call:
-        if name == "product":
-            return product_call(port, shape, self._key)
-        return upstream_call(port, shape)
+def _road(progress: Progress, console: Console) -> dict[str, object]:
+    report = road.measure(progress)
+    report.print(console)
+    return report.plain()
 
 
-def bench(progress: Progress) -> Report:
-    """Start everything, measure, stop everything."""
-    steps = progress.add_task("starting upstream and relay", total=ROUNDS + 4)
-    with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="smx", dir="/tmp"))
-        upstream, upstream_port = stack.enter_context(workers.server("upstream"))
-        relay, relay_port = stack.enter_context(workers.server("relay", str(upstream_port)))
-        generator = stack.enter_context(workers.worker("load"))
-        progress.update(steps, advance=1, description="starting the product")
-        with contextlib.ExitStack() as running:
-            started = running.enter_context(product.running(Path(directory), upstream_port))
-            own = {upstream.pid: "upstream", relay.pid: "relay", generator.pid: "load generator"}
-            theirs = family(started.pid)
-            ports: dict[Contestant, int] = {
-                "direct": upstream_port,
-                "relay": relay_port,
-                "product": started.port,
-            }
-            arena = _Arena(generator, ports, started.key, own | theirs)
-            progress.update(steps, advance=1, description="warming up")
-            warm_up(arena.run)
-            idle_percent = _at_rest(theirs)
-            found = [Found(case) for case in CASES]
-            until = time.monotonic() + ROUNDS_WITHIN_S
-            rounds = 0
-            while rounds < ROUNDS and time.monotonic() < until:
-                progress.update(steps, advance=1, description=f"round {rounds + 1} of {ROUNDS}")
-                one_round(found, arena.run, arena.spent)
-                rounds += 1
-            memory_mb = pss_mb(theirs)
-            progress.update(steps, advance=1, description="stopping the product")
-            began = time.perf_counter()
-            running.close()
-            stop_s = time.perf_counter() - began
-        progress.update(steps, completed=ROUNDS + 4, description="timing decisions")
-        return Report(
-            found, rounds, started.start_s, stop_s, decision_us(), idle_percent, memory_mb
-        )
+def _platforms(progress: Progress, console: Console) -> dict[str, object]:
+    found = platforms.measure(progress)
+    platforms_report.show(found, console)
+    return {"platforms": platforms_report.plain(found)}
 
 
-def _at_rest(pids: dict[int, str]) -> float:
-    """How much of a core the processes take while nobody asks."""
-    before = cpu_ticks(pids).total()
-    time.sleep(REST_S)  # rest is what is measured
-    return (cpu_ticks(pids).total() - before) * TICK_S / REST_S * 100
+def _outages(progress: Progress, console: Console) -> dict[str, object]:
+    found = outages.measure(progress)
+    outages.show(found, console)
+    return outages.plain(found)
+
+
+PARTS: Mapping[str, Callable[[Progress, Console], dict[str, object]]] = {
+    "road": _road,
+    "platforms": _platforms,
+    "outages": _outages,
+}
 
 
 def main() -> int:
     """The bench; 1 if it could not be carried out. A target that is missed is a finding, no failure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="this part alone")
+    chosen = parser.parse_args().part
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    try:
-        with Progress(*columns, console=console, transient=True) as progress:
-            report = bench(progress)
-    except RuntimeError as error:
-        console.print(f"the bench failed: {error}", style="red", markup=False, soft_wrap=True)
-        return 1
-    report.print(console)
-    report.write(Path("bench.json"))
+    for part in PARTS if chosen is None else (chosen,):
+        try:
+            with Progress(*columns, console=console, transient=True) as progress:
+                found = PARTS[part](progress, console)
+        except (RuntimeError, SupportMaxError, OSError) as error:
+            console.print(f"the bench failed: {error}", style="red", markup=False, soft_wrap=True)
+            return 1
+        _keep(found)
     return 0
+
+
+def _keep(found: dict[str, object]) -> None:
+    """Write what was found, and leave what another part found before."""
+    kept = orjson.loads(FILE.read_bytes()) if FILE.exists() else {}
+    FILE.write_bytes(orjson.dumps({**kept, **found}, option=orjson.OPT_INDENT_2))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deployments.platforms.base import Connection
 from deployments.platforms.vertex.agent_engine import AgentEngine
@@ -97,6 +99,22 @@ async def test_a_stream_of_events_fails_in_our_words(
         with pytest.raises(PlatformError) as caught:
             await events(engine, deadline_s=0.5 if kind is ErrorKind.TIMEOUT else DEADLINE_S)
     assert caught.value.kind is kind
+
+
+async def test_events_in_the_frames_of_a_proxy_are_the_same_events() -> None:
+    """Google asks for it with `alt=sse` and sends bare lines; what stands between may do as asked."""
+
+    async def answer(request: web.Request) -> web.Response:
+        framed = 'data: {"id": "1"}\r\n\r\ndata:\n\ndata:{"id": "2"}\n\n{"id": "3"}'
+        return web.Response(text=framed, content_type="text/event-stream")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        engine = AgentEngine(Connection("ya29.token", str(server.make_url("/"))), NAME)
+        found = await events(engine)
+        await engine.aclose()
+    assert found == [{"id": "1"}, {"id": "2"}, {"id": "3"}]
 
 
 async def test_leaving_an_agents_stream_reaches_the_vendor(simulators: Simulators) -> None:

@@ -286,6 +286,8 @@ class Line:
 
     async def _take(self, request: web.Request) -> web.Response:
         self._note(request)
+        if self._echo.done():
+            self._echo = asyncio.Future()
         self._echo.set_result({**await request.json(), "id": "q1"})
         return web.json_response({"id": "q1"})
 
@@ -424,3 +426,182 @@ async def test_an_agent_that_wants_a_sign_in_says_so_to_the_operator() -> None:
         ErrorKind.CREDENTIALS,
         "the agent wants the user to sign in",
     )
+
+
+# -- conversations that go on ----------------------------------------------------------------------
+
+FIRST = replace(QUESTION, thread_key="thread", messages=(Message("user", "I bought a kettle."),))
+
+
+def going_on(heard: str, *between: Message, text: str = "May I return it?") -> ChatRequest:
+    """The next question of the same customer, after what is known of the conversation."""
+    said = (*FIRST.messages, Message("assistant", heard), *between, Message("user", text))
+    return replace(FIRST, messages=said)
+
+
+async def texts(simulators: Simulators) -> list[str]:
+    """What was said to the agent, on either wire."""
+    bodies = [one.body for one in await simulators.requests() if one.body]
+    activities = [body.get("activity", body) for body in bodies]
+    return [str(one["text"]) for one in activities if isinstance(one, dict) and "text" in one]
+
+
+async def started(simulators: Simulators) -> int:
+    """How many conversations were begun."""
+    return sum(one.path.endswith("/conversations") for one in await simulators.requests())
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_conversation_goes_on_where_it_stands(simulators: Simulators, wire: str) -> None:
+    """The agent remembers: it is told the new message, and nothing that it has heard or said."""
+    async with opened(simulators.connection(wire)) as platform:
+        first = await platform.complete(FIRST, DEADLINE_S)
+        second = await platform.complete(going_on(first.text), DEADLINE_S)
+        third = going_on(first.text, Message("user", "May I return it?"))
+        third = replace(
+            third,
+            messages=(*third.messages[:-1], Message("assistant", second.text), FIRST.messages[0]),
+        )
+        last = await platform.complete(third, DEADLINE_S)
+    assert first.request_id == second.request_id == last.request_id
+    assert await texts(simulators) == [
+        "I bought a kettle.",
+        "May I return it?",
+        "I bought a kettle.",
+    ]
+    assert await started(simulators) == 1
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_what_another_platform_has_answered_since_is_told(
+    simulators: Simulators, wire: str
+) -> None:
+    """The customer has read it; an agent that has not would answer beside the point."""
+    async with opened(simulators.connection(wire)) as platform:
+        first = await platform.complete(FIRST, DEADLINE_S)
+        since = (Message("user", "A red one."), Message("assistant", "Red, noted."))
+        await platform.complete(going_on(first.text, *since), DEADLINE_S)
+    assert (await texts(simulators))[1] == (
+        "Earlier in this conversation:\nUser: A red one.\nAssistant: Red, noted.\n\n"
+        "Now:\nMay I return it?"
+    )
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_conversation_lost_in_the_meantime_is_begun_anew_with_all_that_was_said(
+    simulators: Simulators, wire: str
+) -> None:
+    """Whether its server or its time has ended: the customer need not say it again."""
+    async with opened(simulators.connection(wire)) as platform:
+        first = await platform.complete(FIRST, DEADLINE_S)
+        await simulators.script(DIRECT_LINE, {"kind": "status", "status": 404})
+        second = await platform.complete(going_on(first.text), DEADLINE_S)
+    assert second.finish_reason is FinishReason.STOP
+    # A lost conversation was asked first, and did not take it.
+    assert (await texts(simulators))[1:] == [
+        "May I return it?",
+        f"Earlier in this conversation:\nUser: I bought a kettle.\nAssistant: {first.text.strip()}"
+        "\n\nNow:\nMay I return it?",
+    ]
+    assert await started(simulators) == 2
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_other_customers_and_other_conversations_are_kept_apart(
+    simulators: Simulators, wire: str
+) -> None:
+    """What one has said to the agent is nobody else's; without a key nothing is kept."""
+    async with opened(simulators.connection(wire)) as platform:
+        asked = [FIRST, replace(FIRST, thread_key="other"), QUESTION, QUESTION]
+        replies = [await platform.complete(one, DEADLINE_S) for one in asked]
+    assert len({reply.request_id for reply in replies}) == 4
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("ending", ["failed", "handed over"])
+async def test_a_turn_that_failed_or_was_handed_over_is_not_gone_on_with(
+    simulators: Simulators, wire: str, ending: str
+) -> None:
+    """Who knows what the agent has understood, and who listens there now?"""
+    async with opened(simulators.connection(wire)) as platform:
+        first = await platform.complete(FIRST, DEADLINE_S)
+        if ending == "failed":
+            await simulators.script(DIRECT_LINE, {"kind": "error_event"})
+            with pytest.raises(PlatformError):
+                await platform.complete(going_on(first.text), DEADLINE_S)
+        else:
+            wish = going_on(first.text, text="I want to talk to a person")
+            assert (await platform.complete(wish, DEADLINE_S)).handoff
+        await platform.complete(going_on(first.text), DEADLINE_S)
+    assert await started(simulators) == 2
+    assert (await texts(simulators))[-1].startswith("Earlier in this conversation:")
+
+
+async def test_a_second_turn_at_the_same_time_has_a_conversation_of_its_own(
+    simulators: Simulators,
+) -> None:
+    """Direct Line lets one listen at a time: two in one conversation would cut each other off."""
+    async with opened(simulators.connection(DIRECT_LINE)) as platform:
+        first = await platform.complete(FIRST, DEADLINE_S)
+        both = await asyncio.gather(
+            *(platform.complete(going_on(first.text), DEADLINE_S) for _ in range(2))
+        )
+    assert len({reply.request_id for reply in both}) == 2
+    assert all(reply.finish_reason is FinishReason.STOP for reply in both)
+
+
+@pytest.mark.parametrize("receive", ["socket", "polling"])
+async def test_going_on_hears_only_what_is_new(simulators: Simulators, receive: str) -> None:
+    """The earlier answer, and our own earlier words, are still there to be heard again."""
+    script = [{"kind": "text", "text": text} for text in ("One.", "Two.", "Three.")]
+    await simulators.script(DIRECT_LINE, *script)
+    async with opened(simulators.connection(DIRECT_LINE), receive=receive) as platform:
+        said = [
+            (await platform.complete(request, DEADLINE_S)).text
+            for request in (FIRST, going_on("One."), going_on("Two."))
+        ]
+    assert said == ["One.", "Two.", "Three."]
+    assert await started(simulators) == 1
+
+
+async def test_a_token_endpoint_is_asked_once_for_a_conversation_that_goes_on(
+    simulators: Simulators,
+) -> None:
+    """Without a secret the conversation's own token opens it again."""
+    connection = replace(simulators.connection(DIRECT_LINE), credential="")
+    endpoint = f"{simulators.address(DIRECT_LINE)}/{HANDING_OUT}"
+    async with opened(connection, token_endpoint=endpoint) as platform:
+        first = await platform.complete(FIRST, DEADLINE_S)
+        second = await platform.complete(going_on(first.text), DEADLINE_S)
+    assert first.request_id == second.request_id
+    asked = [one.path.rpartition("/")[2] for one in await simulators.requests()]
+    assert asked.count("token") == 1
+
+
+@pytest.mark.parametrize("watermark", ["0000a-7", None])
+async def test_going_on_begins_at_the_watermark_and_without_one_not_at_all(
+    watermark: str | None,
+) -> None:
+    """From the beginning, the answers of yesterday would be heard as those of today."""
+
+    def told(text: str) -> dict[str, object]:
+        question = said(text, inputHint="expectingInput")
+        return {"activities": [question], "watermark": watermark}
+
+    line = Line([], has_sockets=False, polled=[told("One?"), told("Two?")])
+    async with served(line, receive="polling") as connection, opened(connection) as platform:
+        texts = [
+            (await platform.complete(request, DEADLINE_S)).text
+            for request in (FIRST, going_on("One?"))
+        ]
+    assert texts == ["One?", "Two?"]
+    asked = [one for one in line.asked if not one.startswith("POST conversations/c1")]
+    if watermark is None:
+        assert asked == ["POST conversations", "GET conversations/c1/activities"] * 2
+    else:
+        assert asked == [
+            "POST conversations",
+            "GET conversations/c1/activities",
+            "GET conversations/c1?watermark=0000a-7",
+            "GET conversations/c1/activities?watermark=0000a-7",
+        ]

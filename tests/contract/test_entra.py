@@ -1,10 +1,7 @@
 """Keyless Azure: tokens from loopback identity endpoints, by azure-identity itself."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import os
-import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,10 +10,6 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from deployments.platforms.azure.adapter import SCOPES, AzureOpenAIPlatform
 from deployments.platforms.azure.entra import EntraToken
@@ -25,6 +18,7 @@ from routing.errors import ErrorKind, PlatformError
 from routing.exchange import ChatRequest
 from routing.message import Message
 from tests.servers import Simulators
+from tests.tls import CERTIFICATE, certificate
 
 QUESTION = ChatRequest("gpt-6-luna", (Message("user", "Hello."),))
 DEADLINE_S = 20.0
@@ -119,6 +113,7 @@ async def test_a_managed_identitys_token_opens_the_door(
     ):
         for _ in range(3):
             assert (await platform.complete(QUESTION, DEADLINE_S)).text
+        assert await platform.models()
         head = await platform._wire._head.get()
     assert head.headers["authorization"] == f"Bearer {simulators.key}"
     assert "api-key" not in head.headers
@@ -224,7 +219,7 @@ async def test_a_projected_service_account_is_exchanged_for_a_token(tmp_path: Pa
                 "AZURE_CLIENT_ID": "client-1",
                 "AZURE_TENANT_ID": "tenant-1",
                 "AZURE_FEDERATED_TOKEN_FILE": str(projected),
-                "SSL_CERT_FILE": str(tmp_path / "certificate.pem"),
+                "SSL_CERT_FILE": str(tmp_path / CERTIFICATE),
             }
         )
     finally:
@@ -254,29 +249,3 @@ async def run_pod(environment: dict[str, str]) -> str:
     )
     printed, _ = await process.communicate()
     return printed.decode()
-
-
-def certificate(directory: Path) -> ssl.SSLContext:
-    """TLS for 127.0.0.1, trusted by whoever trusts `certificate.pem` in this directory."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (directory / "key.pem").write_bytes(plain)
-    (directory / "certificate.pem").write_bytes(signed.public_bytes(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "certificate.pem", directory / "key.pem")
-    return context

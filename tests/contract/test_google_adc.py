@@ -17,10 +17,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deployments.platforms.vertex.adapter import VertexPlatform
+from deployments.platforms.vertex.adc import SCOPES
 from routing.errors import ErrorKind, PlatformError
 from routing.exchange import ChatRequest
 from routing.message import Message
 from tests.servers import REPOSITORY, Simulators
+from tests.token_exchange import tunnel
 
 QUESTION = ChatRequest("gemini-3.8-flash", (Message("user", "Hello."),))
 DEADLINE_S = 20.0
@@ -33,6 +35,7 @@ class TokenEndpoint:
     def __init__(self, tokens: Iterator[str]) -> None:
         self._tokens = tokens
         self.asked: list[str] = []
+        self.forms: list[dict[str, str]] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         """One token, to a signed assertion or to a machine's own software."""
@@ -42,6 +45,7 @@ class TokenEndpoint:
         match request.path.rsplit("/", 1)[-1]:
             case "token":
                 self.asked.append(request.method)
+                self.forms.append({key: str(text) for key, text in (await request.post()).items()})
                 token = next(self._tokens, None)
                 if token is None:
                     said = {"error": "invalid_grant", "error_description": "Account not found"}
@@ -116,6 +120,7 @@ async def test_a_service_accounts_token_opens_the_door(
         for model in ("gemini-3.8-flash", "gemini-3.5-flash"):
             assert (await platform.complete(replace(QUESTION, model=model), DEADLINE_S)).text
         assert [chunk async for chunk in platform.stream(QUESTION, DEADLINE_S)]
+        assert await platform.models()
     assert endpoint.asked == ["POST"]
 
 
@@ -177,6 +182,111 @@ async def test_a_key_file_that_is_not_there_is_ours_to_mend(
         with pytest.raises(PlatformError, match=r"missing\.json") as caught:
             await platform.complete(QUESTION, DEADLINE_S)
     assert caught.value.kind is ErrorKind.CREDENTIALS
+
+
+@asynccontextmanager
+async def federated(
+    monkeypatch: pytest.MonkeyPatch, directory: Path, *tokens: str
+) -> AsyncIterator[tuple[TokenEndpoint, list[str]]]:
+    """Be a pod outside Google with a projected token; also what is asked for on the Internet."""
+    async with token_server(*tokens) as (endpoint, server), tunnel(None) as (proxy, beyond):
+        (directory / "projected").write_text("signed-by-the-cluster")
+        pool = "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/shop"
+        description = {
+            "type": "external_account",
+            "audience": f"{pool}/providers/cluster",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": str(server.make_url("/v1/token")),
+            "credential_source": {"file": str(directory / "projected")},
+        }
+        file = directory / "federation.json"
+        file.write_text(json.dumps(description))
+        for name in ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        yield endpoint, beyond
+
+
+@pytest.mark.parametrize("named", [None, "shop"], ids=["ours", "GOOGLE_CLOUD_PROJECT"])
+async def test_a_pod_outside_google_exchanges_its_projected_token(
+    simulators: Simulators, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None
+) -> None:
+    """RFC 8693, once; the configured project is not looked up, whoever else names one."""
+    async with federated(monkeypatch, tmp_path, simulators.key) as (endpoint, beyond):
+        if named is not None:
+            monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", named)
+        async with keyless(simulators) as platform:
+            for _ in range(2):
+                assert (await platform.complete(QUESTION, DEADLINE_S)).text
+    [form] = endpoint.forms
+    pool = "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/shop"
+    order = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": "signed-by-the-cluster",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "audience": f"{pool}/providers/cluster",
+        "scope": SCOPES[0],
+    }
+    assert order.items() <= form.items()
+    assert beyond == []
+    [first, _] = await simulators.requests()
+    assert "/projects/shop/" in first.path
+
+
+async def test_a_pods_refused_token_is_exchanged_anew_from_the_file_of_that_moment(
+    simulators: Simulators, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Kubernetes replaces the file in place."""
+    async with (
+        federated(monkeypatch, tmp_path, "ya29.revoked", simulators.key) as (endpoint, _),
+        keyless(simulators) as platform,
+    ):
+        with pytest.raises(PlatformError) as caught:
+            await platform.complete(QUESTION, DEADLINE_S)
+        assert caught.value.kind is ErrorKind.CREDENTIALS
+        (tmp_path / "projected").write_text("replaced-by-the-cluster")
+        assert (await platform.complete(QUESTION, DEADLINE_S)).text
+    subjects = [form["subject_token"] for form in endpoint.forms]
+    assert subjects == ["signed-by-the-cluster", "replaced-by-the-cluster"]
+
+
+async def test_a_projected_token_that_is_not_there_is_ours_to_mend(
+    simulators: Simulators, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The volume is missing; nobody is asked, and the error names the file."""
+    async with (
+        federated(monkeypatch, tmp_path, "never-asked") as (endpoint, _),
+        keyless(simulators) as platform,
+    ):
+        (tmp_path / "projected").unlink()
+        with pytest.raises(PlatformError, match="projected") as caught:
+            await platform.complete(QUESTION, DEADLINE_S)
+    assert caught.value.kind is ErrorKind.CREDENTIALS
+    assert endpoint.forms == []
+
+
+@pytest.mark.parametrize("said", ["<html>", "{}", "[1]", '{"access_token": "t"}'])
+async def test_an_exchange_that_answers_with_no_token_is_a_credential_error(
+    simulators: Simulators, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str
+) -> None:
+    """With status 200, which google-auth believes."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=said, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    async with federated(monkeypatch, tmp_path), TestServer(app) as server:
+        file = tmp_path / "federation.json"
+        elsewhere = {"token_url": str(server.make_url("/v1/token"))}
+        file.write_text(json.dumps(json.loads(file.read_text()) | elsewhere))
+        async with keyless(simulators) as platform:
+            with pytest.raises(PlatformError) as caught:
+                await platform.complete(QUESTION, DEADLINE_S)
+    assert caught.value.kind is ErrorKind.CREDENTIALS
+    assert await simulators.requests() == []
 
 
 ON_A_MACHINE = """

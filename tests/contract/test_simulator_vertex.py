@@ -354,3 +354,20 @@ async def test_an_unknown_url_is_404_in_googles_shape(simulators: Simulators, pa
         answer = await client.post(f"{simulators.address('google_vertex')}/{path}", json={})
     assert answer.status_code == 404
     assert answer.json()["error"]["status"] == "NOT_FOUND"
+
+
+async def test_agents_are_listed_shown_and_deleted(simulators: Simulators) -> None:
+    """What an administrator does; deleting begins an operation, and may be refused."""
+    root = f"{simulators.address('google_vertex')}/v1beta1"
+    place = f"{root}/projects/shop/locations/us-central1"
+    headers = {"authorization": f"Bearer {simulators.key}"}
+    async with httpx2.AsyncClient(headers=headers, verify=False) as client:
+        [listed] = (await client.get(f"{place}/reasoningEngines")).json()["reasoningEngines"]
+        address = f"{root}/{listed['name']}"
+        shown = (await client.get(address)).json()
+        operation = (await client.delete(address)).json()
+        await simulators.script("google_vertex", {"kind": "status", "status": 403})
+        refused = await client.delete(address)
+    assert shown == listed
+    assert operation["name"].startswith(f"{listed['name']}/operations/")
+    assert refused.json()["error"]["status"] == "PERMISSION_DENIED"

@@ -796,11 +796,11 @@ async def test_an_unknown_url_is_404_in_the_vendors_shape(
     assert answer.headers["x-supportmax-simulator"] in path
 
 
-async def test_a_body_over_four_megabytes_is_413(url: str, control: httpx2.AsyncClient) -> None:
+async def test_a_body_over_sixteen_megabytes_is_413(url: str, control: httpx2.AsyncClient) -> None:
     """Everything has a bound."""
     headers = {"authorization": f"Bearer {KEY}"}
     async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
-        answer = await client.post("/openai/v1/responses", content=b" " * (4 * 1024 * 1024 + 1))
+        answer = await client.post("/openai/v1/responses", content=b" " * (16 * 1024 * 1024 + 1))
     assert answer.status_code == 413
 
 

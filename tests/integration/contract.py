@@ -1,5 +1,6 @@
 """The published OpenAPI document as a judge: every JSON answer must be as it says."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,11 +36,23 @@ class Contract:
         ]
         assert not errors, f"{method} {path} {status}: {errors}"
 
+    def _path(self, path: str) -> Json:
+        """The methods at an address, which may be one of many: `/v1/conversations/{id}`."""
+        paths: Mapping[str, Json] = self.document["paths"]
+        for template, methods in paths.items():
+            if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path):
+                return methods
+        return {}
+
     def _schema(self, method: str, path: str, status: int, kind: str) -> Json:
-        operation = self.document["paths"].get(path, {}).get(method.lower())
+        operation = self._path(path).get(method.lower())
         if operation is None:
-            # An address or a method that is not there: the answer is a problem all the same.
+            # An address or a method that is not there: the answer has the shape of its neighbours.
             assert status in {401, 404, 405}, f"{method} {path} answers {status}"
+            if path.startswith("/v1/"):
+                assert kind == "application/json"
+                vendor = "Anthropic" if path.startswith("/v1/messages") else "OpenAI"
+                return {"$ref": f"#/components/schemas/{vendor}Error"}
             assert kind == "application/problem+json"
             return {"$ref": "#/components/schemas/Problem"}
         described = operation["responses"].get(str(status))

@@ -15,6 +15,9 @@ from tests.integration.talk import MESSAGE, OTHER, listen
 from tests.product import Product
 from tests.servers import Simulators
 
+# Reported four times a second, learned once a second; a busy machine takes its time.
+LEARNED_S = 20.0
+
 
 async def chat(http: httpx2.AsyncClient, path: str = "/v3/chat", **body: object) -> Any:
     """A question, and the answer's JSON."""
@@ -193,7 +196,9 @@ async def test_route_without_dry_run_answers_over_the_named_platform(
     ] == "anthropic"
 
 
-@pytest.mark.parametrize("strategy", ["cost_optimized", "latency", "capability", "balanced"])
+@pytest.mark.parametrize(
+    "strategy", ["cost_optimized", "latency", "capability", "balanced", "adaptive"]
+)
 async def test_every_strategy_answers_and_says_which_it_was(
     healthy: httpx2.AsyncClient, strategy: str
 ) -> None:
@@ -201,6 +206,29 @@ async def test_every_strategy_answers_and_says_which_it_was(
     answer = await chat(healthy, strategy=strategy)
     assert answer["decision"]["strategy"] == strategy
     assert answer["text"]
+
+
+async def test_feedback_moves_what_adaptive_believes(healthy: httpx2.AsyncClient) -> None:
+    """A bad word about an answer lowers what is believed of whom it came from, for a later question."""
+    first = (await chat(healthy, strategy="adaptive"))["decision"]
+    path = f"/v3/decisions/{first['id']}/feedback"
+
+    async with asyncio.timeout(LEARNED_S):
+        # The answer is booked with the next report of the process that gave it.
+        while (said := await healthy.post(path, json={"quality": 0.0})).status_code != 200:
+            assert said.json()["code"] in {"not_answered", "not_found"}
+            await asyncio.sleep(0.1)
+        assert said.json()["teaches"] is True
+        while True:
+            decision = (await chat(healthy, strategy="adaptive"))["decision"]
+            (quality,) = (
+                candidate["quality"]
+                for candidate in decision["candidates"]
+                if f"{candidate['platform']}/{candidate['model']}" == said.json()["target"]
+            )
+            if quality["believed"] < quality["predicted"]:
+                break
+            await asyncio.sleep(0.1)
 
 
 async def test_the_cheapest_platform_is_the_cheapest(healthy: httpx2.AsyncClient) -> None:

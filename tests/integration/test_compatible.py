@@ -160,6 +160,31 @@ async def test_structured_output_comes_from_every_platform(
     assert isinstance(answer.output_parsed, Verdict)
 
 
+@pytest.mark.usefixtures("healthy")
+async def test_a_conversation_is_kept_and_told_to_whoever_answers_next(
+    gpt: openai.AsyncOpenAI, simulators: Simulators
+) -> None:
+    """One vendor's answer is the other's history, and both are listed."""
+    made = await gpt.conversations.create(metadata={"topic": "refund"})
+    await simulators.script("openai", {"kind": "text", "text": "Within 14 days."})
+    first = await gpt.responses.create(model="openai", conversation=made.id, input=MESSAGE)
+    assert first.output_text == "Within 14 days."
+    stream = await gpt.responses.create(
+        model="anthropic", conversation={"id": made.id}, input="Are you sure?", stream=True
+    )
+    assert [event.type async for event in stream][-1] == "response.completed"
+    turns = (await simulators.requests())[-1].body["messages"]
+    assert "Within 14 days." in str(turns)
+    assert MESSAGE in str(turns)
+    items = [item async for item in gpt.conversations.items.list(made.id, order="asc", limit=3)]
+    assert [getattr(item, "role", None) for item in items] == [
+        "user", "assistant", "user", "assistant",
+    ]  # fmt: skip
+    assert (await gpt.conversations.delete(made.id)).deleted
+    with pytest.raises(openai.NotFoundError):
+        await gpt.responses.create(model="auto", conversation=made.id, input="And now?")
+
+
 async def test_refusals_raise_the_clients_own_classes(
     gpt: openai.AsyncOpenAI, claude: anthropic.AsyncAnthropic
 ) -> None:
@@ -185,7 +210,7 @@ async def test_a_stream_that_a_platform_cut_raises_in_either_client(
     gpt: openai.AsyncOpenAI, claude: anthropic.AsyncAnthropic, simulators: Simulators
 ) -> None:
     """Half an answer is never taken for one."""
-    await simulators.script("openai", {"kind": "cut", "after_chunks": 2, "times": 2})
+    await simulators.script("openai", {"kind": "cut", "after_chunks": 2, "times": 4})
     stream = await gpt.chat.completions.create(
         model="openai", messages=[{"role": "user", "content": MESSAGE}], stream=True
     )

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from tests.integration.talk import MESSAGE, Heard, listen_into
+from tests.integration.test_surface import status_of
 from tests.product import Product, running, wait_until_gone
 from tests.servers import Simulators, simulators
 
@@ -15,6 +16,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 # What must be found nowhere: unlike any other text on this machine.
 CREDENTIAL = "sk-canary-7f3a9c51e8d24b06"
+# The first list of models comes within a second of the start; a busy machine needs longer.
+LISTED_S = 60.0
 UNUSED = "canary-azure-0b6d42e8c915"
 
 
@@ -30,6 +33,7 @@ platforms:
   openai:
     api_key: ${OPENAI_API_KEY}
     base_url: ${OPENAI_BASE_URL}
+    model: gpt-5
   anthropic:
     simulated: true
   azure_openai:
@@ -63,10 +67,30 @@ async def test_a_platform_with_a_credential_is_the_real_one(
         status = (await http.get("/v3/platforms/status")).json()["platforms"]
     assert answer.status_code == 200, answer.text
     assert answer.json()["simulated"] is False
-    assert len(await vendor.requests()) == 1
+    assert [request.method for request in await vendor.requests() if request.body] == ["POST"]
     rows = {row["name"]: row for row in status}
     assert (rows["openai"]["configured"], rows["openai"]["simulated"]) == (True, False)
     assert (rows["anthropic"]["configured"], rows["anthropic"]["simulated"]) == (False, True)
+
+
+async def test_a_model_that_ends_is_warned_about_with_the_vendors_own_date(
+    configured: Product, vendor: Simulators
+) -> None:
+    """The list comes from the vendor, in the background: no request waited for it."""
+    async with configured.http() as http, asyncio.timeout(LISTED_S):
+        while (row := await status_of(http, "openai"))["models"] is None:  # noqa: ASYNC110  another process
+            await asyncio.sleep(0.1)
+    assert {"id": "gpt-5", "retires_at": "2026-12-11"}.items() <= {
+        key: value
+        for model in row["models"]
+        if model["id"] == "gpt-5"
+        for key, value in model.items()
+    }.items()
+    end = row["retirement"]
+    assert (end["model"], end["retires_at"], end["source"]) == ("gpt-5", "2026-12-11", "platform")
+    assert end["warning"].endswith("use gpt-6.1-sol instead")
+    assert row["options"] == {"base_url": vendor.address("openai")}
+    assert CREDENTIAL not in str(row)
 
 
 @pytest.mark.parametrize(

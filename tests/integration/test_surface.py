@@ -54,6 +54,49 @@ async def test_the_status_names_every_platform_and_why_it_is_as_it_is(
     assert answer.json()["region"] == "local"
 
 
+@pytest.mark.parametrize(("platform", "window"), [("openai", None), ("anthropic", 1_000_000)])
+async def test_the_status_tells_what_a_platform_offers_and_costs(
+    healthy: httpx2.AsyncClient, platform: str, window: int | None
+) -> None:
+    """The models are the platform's own list, fetched in the background after the start."""
+    async with asyncio.timeout(BOOKED_S):
+        while (row := await status_of(healthy, platform))["models"] is None:  # noqa: ASYNC110  another process
+            await asyncio.sleep(0.05)
+    models = {model["id"]: model for model in row["models"]}
+    assert models[row["model"]]["context_window"] == window
+    assert row["models_as_of"] is not None
+    assert (row["models_unknown_since"], row["models_detail"]) == (None, None)
+    assert any(model["retires_at"] for model in models.values())
+    assert row["prices"]["output"] > row["prices"]["input"] > 0
+    assert row["prices"]["source"]
+    assert "streaming" in row["capabilities"]
+    assert row["regions"] == ["eu", "us"]
+    assert row["context_window"] > row["max_output_tokens"] > 0
+
+
+async def test_an_answers_headroom_shows_in_the_status_and_shrinks(
+    healthy: httpx2.AsyncClient,
+) -> None:
+    """From the vendor's headers by way of the replica and the coordinator."""
+
+    async def headroom_after(moment: str) -> dict[str, Any]:
+        await healthy.post("/v3/anthropic/chat", json={"message": MESSAGE})
+        async with asyncio.timeout(BOOKED_S):
+            while True:
+                limits = (await status_of(healthy, "anthropic"))["rate_limits"]
+                if limits is not None and limits["as_of"] > moment:
+                    return dict(limits)
+                await asyncio.sleep(0.05)
+
+    first = await headroom_after("")
+    second = await headroom_after(first["as_of"])
+    if first["resets_at"] != second["resets_at"]:  # a new minute began between the two
+        first, second = second, await headroom_after(second["as_of"])
+    assert second["remaining_requests"] < first["remaining_requests"] < first["limit_requests"]
+    assert second["remaining_tokens"] < first["remaining_tokens"] < first["limit_tokens"]
+    assert first["resets_at"] > first["as_of"]
+
+
 async def test_an_answer_shows_in_the_status_and_its_version_grows(
     healthy: httpx2.AsyncClient,
 ) -> None:
@@ -97,7 +140,7 @@ async def test_the_ledger_books_every_attempt_in_its_order(
     assert [(r["platform"], r["error"]) for r in rows] == [
         ("openai", "overloaded"), ("anthropic", None),
     ]  # fmt: skip
-    assert rows[0]["cost_pico_usd"] is None
+    assert rows[0]["cost_pico_usd"] == 0  # it refused: nothing was billed
     assert rows[1]["cost_pico_usd"] / 1e12 == pytest.approx(answer["cost_usd"], rel=1e-9)
 
 

@@ -6,6 +6,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -15,6 +16,7 @@ from routing.breaker import (
     LONG_COOL_DOWN_S,
     MAX_COOLING_S,
     PROBE_LEASE_S,
+    Ailment,
     Breaker,
     BreakerPhase,
     admits,
@@ -36,6 +38,7 @@ class BreakerLife(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.ailment = Ailment.HEALTH
         self.now = NOW
         self.breaker = Breaker()
         self.sent = 0
@@ -45,6 +48,10 @@ class BreakerLife(RuleBasedStateMachine):
     def next_answer(self) -> str:
         self.sent += 1
         return f"ans_{self.sent}"
+
+    @initialize(ailment=st.sampled_from(Ailment))
+    def ail(self, ailment: Ailment) -> None:
+        self.ailment = ailment
 
     @rule(seconds=st.floats(0.0, 200.0))
     def time_passes(self, seconds: float) -> None:
@@ -76,7 +83,7 @@ class BreakerLife(RuleBasedStateMachine):
             answer_id=answer_id,
             abandoned=abandoned,
         )
-        self.breaker = fold(self.breaker, ended, self.now)
+        self.breaker = fold(self.breaker, self.ailment, ended, self.now)
         self.probing.pop(answer_id, None)
         if self.breaker.phase is not BreakerPhase.HALF_OPEN:
             # The question is answered; a probe still under way is a call like any other.
@@ -118,7 +125,9 @@ class BreakerLife(RuleBasedStateMachine):
         answer_id = self.next_answer()
         claimed = claim_probe(self.breaker, attempt_key(answer_id, 0), self.now)
         assert claimed is not None
-        self.breaker = fold(claimed, outcome(at=self.now, answer_id=answer_id), self.now)
+        self.breaker = fold(
+            claimed, self.ailment, outcome(at=self.now, answer_id=answer_id), self.now
+        )
         assert self.breaker.phase is BreakerPhase.CLOSED
         self.probing.clear()
 

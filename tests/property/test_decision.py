@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hypothesis import assume, given, settings
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from routing.breaker import BreakerPhase
 from routing.capability import Capability
-from routing.decision import Decision, decide
+from routing.decision import Decision
 from routing.eligibility import assess
 from routing.errors import NoPlatformAvailable, RequestError
 from routing.estimate import TaskFacts, affordable_tokens
@@ -20,7 +20,7 @@ from routing.platform_profile import PlatformProfile
 from routing.policy import Strategy
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard, Snapshot
-from tests.unit.routing.worlds import CHEAP, DEAR, NOW, platform
+from tests.unit.routing.worlds import CHEAP, DEAR, NOW, asked, platform
 
 LATENCIES_MS = st.floats(1, 120_000)
 UNTIL = st.none() | st.floats(NOW - 100, NOW + 100)
@@ -113,7 +113,17 @@ TASKS = (
     TaskFacts(input_bytes=40_000, messages=30, max_tokens=4_000),
 )
 
-Deciding = Callable[[], Decision]
+
+@dataclass(frozen=True)
+class Deciding:
+    """A question on a world, to be decided as often as one likes."""
+
+    profiles: tuple[PlatformProfile, ...]
+    snapshot: Snapshot
+    ask: Callable[[], Decision]
+
+    def __call__(self) -> Decision:
+        return self.ask()
 
 
 @st.composite
@@ -121,28 +131,28 @@ def questions(draw: st.DrawFn) -> Deciding:
     """A decision that can be asked for as often as one likes."""
     names = NAMES[: draw(st.integers(1, 5))]
     there = tuple(replace(draw(st.sampled_from(POOL)), name=name) for name in names)
-    cards = {n: replace(draw(st.sampled_from(STANDINGS)), platform=n) for n in names}
+    cards = {p.target: replace(draw(st.sampled_from(STANDINGS)), target=p.target) for p in there}
     limits, facts = draw(st.sampled_from(DEMANDS)), draw(st.sampled_from(TASKS))
     strategy = draw(st.sampled_from(Strategy))
     name = draw(st.none() | st.sampled_from(names))
     fallbacks = draw(st.lists(st.sampled_from(names), max_size=3))
     seed = draw(st.integers(0, 2**53 - 1))
 
+    snapshot = Snapshot(1, "us-east", NOW, cards)
+
     def ask() -> Decision:
-        return decide(
+        return asked(
             there,
-            Snapshot(1, "us-east", NOW, cards),
+            snapshot,
             limits,
             facts,
             strategy=strategy,
             platform=name,
             fallback_platforms=fallbacks,
-            now=NOW,
             seed=seed,
-            decision_id="dec_1",
         )
 
-    return ask
+    return Deciding(there, snapshot, ask)
 
 
 def decided(ask: Deciding) -> Decision:

@@ -51,6 +51,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
         answer_id="",
         attempt=draw(st.integers(0, 5)),
         platform=draw(st.sampled_from(["openai", "anthropic", "google_vertex"])),
+        target="openai/m",
         model="m",
         at=MIDNIGHT + draw(st.floats(0, 86_399)),
         latency_ms=draw(st.floats(0, 1e6)),
@@ -144,7 +145,7 @@ def test_sums_beyond_the_range_of_sixty_four_bits_are_exact(
 ) -> None:
     costs = [min(cost, Decimal(9000000)) for cost in costs]  # one attempt, 9 million USD
     example = next(examples)
-    plain = Outcome("t", "", 0, "openai", "m", MIDNIGHT, 1.0, None, Usage(), None)
+    plain = Outcome("t", "", 0, "openai", "openai/m", "m", MIDNIGHT, 1.0, None, Usage(), None)
     batch = [
         replace(plain, tenant=f"{example}", answer_id=f"{n}", cost_usd=cost)
         for n, cost in enumerate(costs)
@@ -162,7 +163,9 @@ def test_sums_beyond_the_range_of_sixty_four_bits_are_exact(
 def test_today_begins_at_midnight_utc_and_holds_every_tenant(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    plain = Outcome("a", "1", 0, "openai", "m", MIDNIGHT, 1.0, None, Usage(), Decimal("0.1"))
+    plain = Outcome(
+        "a", "1", 0, "openai", "openai/m", "m", MIDNIGHT, 1.0, None, Usage(), Decimal("0.1")
+    )
 
     async def check() -> None:
         database = open_database(tmp_path_factory.mktemp("today") / "x.db")
@@ -172,12 +175,12 @@ def test_today_begins_at_midnight_utc_and_holds_every_tenant(
             plain,
             replace(plain, tenant="b", cost_usd=Decimal("0.2")),
             replace(plain, answer_id="2", at=MIDNIGHT - 0.001),
-            replace(plain, answer_id="3", platform="anthropic", cost_usd=None),
+            replace(plain, answer_id="3", target="anthropic/m", cost_usd=None),
         ]
         await ledger.append("r", 1, batch)
         assert await ledger.spend_today(MIDNIGHT + 86_399) == {
-            "openai": Decimal("0.3"),
-            "anthropic": Decimal(0),
+            "openai/m": Decimal("0.3"),
+            "anthropic/m": Decimal(0),
         }
         await database.aclose()
 

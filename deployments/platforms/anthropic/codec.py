@@ -1,6 +1,10 @@
 """Our words into those of Anthropic's Messages API, and back. Pure: no client, no clock.
 
 A temperature is never sent: the API version of the SDK refuses it with a 400.
+
+Anthropic caches a prompt only as far as it is told to, tools first, then the system prompt.
+What is marked is what other questions begin with too. Its automatic caching marks the last
+message instead, and writes, at 1.25 times the price, passages that nobody will ask for again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,9 +13,17 @@ from typing import cast
 from pydantic import BaseModel
 
 from deployments.platforms import errors
-from deployments.platforms.vendor_json import load_object, validated
-from routing.exchange import ChatReply, ChatRequest, FinishReason, Usage
-from routing.message import Json, JsonObject, Message, ProviderState, ToolCall, ToolSpec
+from deployments.platforms.vendor_json import dump, load_object, validated
+from routing.exchange import STANDARD, ChatReply, ChatRequest, FinishReason, Usage
+from routing.message import (
+    Image,
+    Json,
+    JsonObject,
+    Message,
+    ProviderState,
+    ToolCall,
+    ToolSpec,
+)
 
 ANTHROPIC = "anthropic"
 
@@ -24,6 +36,13 @@ _STOP_REASONS = {
     "refusal": FinishReason.REFUSAL,
     "model_context_window_exceeded": FinishReason.CONTEXT_OVERFLOW,
 }
+# Tier, speed and place of calls at the list price; older models know no places.
+_USUAL = frozenset({"standard", "global", "not_available"})
+# 512 tokens, the least that any model caches, at four bytes each. Where a model wants more (up
+# to 4,096) the mark is passed over: it costs nothing, and no error is answered.
+CACHEABLE_BYTES = 2_048
+# Kept for five minutes, and again with every use; an hour would be written at twice the price.
+EPHEMERAL: JsonObject = {"type": "ephemeral"}
 # Blocks that our own words can say again; any other must come back as it was.
 _NEUTRAL_BLOCKS = frozenset({"text", "tool_use"})
 
@@ -37,18 +56,40 @@ def encode_request(request: ChatRequest, stream: bool) -> dict[str, Json]:
         "stream": stream,
     }
     if request.system:
-        body["system"] = request.system
+        body["system"] = _system(request)
     if request.safety_id:
         body["metadata"] = {"user_id": request.safety_id}
     if request.response_schema:
         form: JsonObject = {"type": "json_schema", "schema": request.response_schema.schema}
         body["output_config"] = {"format": form}
     if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = _tools(request.tools)
         choice = _tool_choice(request)
         if choice:
             body["tool_choice"] = choice
     return body
+
+
+def _system(request: ChatRequest) -> Json:
+    """The system prompt, in two blocks where its beginning is worth keeping."""
+    stable = request.system[: request.stable_system_chars]
+    rest = request.system[request.stable_system_chars :]
+    if not stable.strip() or _length(request.tools) + len(stable.encode()) < CACHEABLE_BYTES:
+        return request.system
+    blocks: list[Json] = [{"type": "text", "text": stable, "cache_control": EPHEMERAL}]
+    # A text of nothing but white space is refused.
+    return [*blocks, {"type": "text", "text": rest}] if rest.strip() else blocks
+
+
+def _tools(tools: Sequence[ToolSpec]) -> list[Json]:
+    *others, last = [_tool(tool) for tool in tools]
+    if _length(tools) >= CACHEABLE_BYTES:
+        last = {**last, "cache_control": EPHEMERAL}
+    return [*others, last]
+
+
+def _length(tools: Sequence[ToolSpec]) -> int:
+    return sum(len(dump(_tool(tool))) for tool in tools)
 
 
 def _tool(tool: ToolSpec) -> JsonObject:
@@ -100,35 +141,58 @@ def _blocks(message: Message) -> Iterator[JsonObject]:
             "content": result.content,
         }
         yield block | {"is_error": True} if result.is_error else block
+    for image in message.images:
+        yield {"type": "image", "source": _source(image)}
     if message.text.strip():  # a text of nothing but white space is refused
         yield {"type": "text", "text": message.text}
     for call in message.tool_calls:
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
 
 
+def _source(image: Image) -> JsonObject:
+    if image.url:
+        return {"type": "url", "url": image.url}
+    return {"type": "base64", "media_type": image.media_type, "data": image.data}
+
+
 class _OutputDetails(BaseModel):
     thinking_tokens: int | None = None
+
+
+class _CacheCreation(BaseModel):
+    ephemeral_1h_input_tokens: int | None = None
 
 
 class _Usage(BaseModel):
     input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    cache_creation: _CacheCreation | None = None
     cache_read_input_tokens: int | None = None
     output_tokens: int = 0
     output_tokens_details: _OutputDetails | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
 
     def neutral(self) -> Usage:
         """Anthropic's input excludes what was cached; ours includes it."""
         written = self.cache_creation_input_tokens or 0
         read = self.cache_read_input_tokens or 0
-        details = self.output_tokens_details
+        kept, details = self.cache_creation, self.output_tokens_details
         return Usage(
             input_tokens=(self.input_tokens or 0) + written + read,
             cached_tokens=read,
             cache_write_tokens=written,
             output_tokens=self.output_tokens,
             reasoning_tokens=(details and details.thinking_tokens) or 0,
+            long_cache_write_tokens=(kept and kept.ephemeral_1h_input_tokens) or 0,
         )
+
+    @property
+    def tier(self) -> str:
+        """Everything beside the tokens that changes the price: tier, speed and place."""
+        said = (self.service_tier, self.speed, self.inference_geo)
+        return "+".join(mark for mark in said if mark and mark not in _USUAL) or STANDARD
 
 
 class _StopDetails(BaseModel):
@@ -181,6 +245,7 @@ def decode_reply(raw: bytes | JsonObject, request_id: str | None = None) -> Chat
         tool_calls=_calls(content) if reason is FinishReason.TOOL_CALLS else (),
         request_id=request_id,
         provider_state=_state(content, reason),
+        service_tier=message.usage.tier,
     )
 
 

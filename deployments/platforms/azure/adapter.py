@@ -4,23 +4,28 @@ A request names a deployment; everything above speaks of the model behind it, so
 what a reply reports, whatever snapshot or nickname Azure calls it by.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx2
 from openai import AsyncAzureOpenAI, AsyncOpenAI, OpenAIError
+from openai.types import Model
 from typing_extensions import override
 
+from deployments.platforms.asking import asking
 from deployments.platforms.base import Connection, Platform
 from deployments.platforms.errors import MAX_DETAIL, without
 from deployments.platforms.head import HeadRecorder, SdkHead
+from deployments.platforms.models import ListedModel, collect, listed
 from deployments.platforms.openai.codec import StreamDecoder, decode_reply, encode_request
 from deployments.platforms.openai.words import status_error
+from deployments.platforms.rate_limits import openai_limit
 from deployments.platforms.sse import SseEvent
 from deployments.platforms.transport import CONNECT_S, IDLE_S, POOL_S, Transport
 from deployments.platforms.wire import Wire
+from routing.clock import SystemClock
 from routing.errors import ConfigError, ErrorKind, PlatformError
 from routing.exchange import ChatChunk, ChatReply, ChatRequest, ReplyDone
 from routing.message import Json
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
     from deployments.platforms.azure.entra import EntraToken
 
 AZURE_OPENAI = "azure_openai"
+
+DEPLOYMENT_OF = "deployment:"
+"""What the option that names a further model's deployment begins with."""
 
 # By API: resources of the v1 API are Foundry's, the older ones Cognitive Services'.
 SCOPES: Mapping[str, str] = {
@@ -41,7 +49,7 @@ class AzureOpenAIPlatform(Platform):
     """The Responses API of one Azure OpenAI deployment.
 
     `Connection.base_url` is the resource's endpoint. `Connection.options`: `deployment`
-    (the model's own name if left out), `api` (`v1`, or `legacy` with an `api_version`), and
+    (the model's own name if left out) and `deployment:MODEL` for every further one, `api` (`v1`, or `legacy` with an `api_version`), and
     `auth` (`key`, or `entra` with an optional `scope`). `idle_s` is how long Azure may be
     silent in the middle of an answer.
 
@@ -52,18 +60,25 @@ class AzureOpenAIPlatform(Platform):
     def __init__(self, connection: Connection, idle_s: float = IDLE_S) -> None:
         recorder = HeadRecorder()
         self._deployment = connection.options.get("deployment")
+        self._deployments = {
+            name.removeprefix(DEPLOYMENT_OF): deployment
+            for name, deployment in connection.options.items()
+            if name.startswith(DEPLOYMENT_OF)
+        }
         self._entra = _entra(connection)
         timeout = httpx2.Timeout(connect=CONNECT_S, read=idle_s, write=idle_s, pool=POOL_S)
         self._sdk = _sdk(connection, self._entra, recorder, timeout)
         self._wire = Wire(
             platform=AZURE_OPENAI,
             transport=Transport(connection.max_connections, idle_s),
-            head=_Head(recorder, self._write_head, self._entra),
+            head=SdkHead(recorder, self._write_head, self._entra.forget if self._entra else None),
             read_error=self._read_error,
             secret=connection.credential,
             # The gateway's, on every answer, also on those that never reached a model.
             request_id_header="apim-request-id",
+            read_limit=partial(openai_limit, SystemClock()),
         )
+        self._secret = connection.credential
 
     @override
     async def complete(self, request: ChatRequest, deadline_s: float) -> ChatReply:
@@ -76,6 +91,14 @@ class AzureOpenAIPlatform(Platform):
         return self._wire.stream(body, partial(_StreamDecoder, request.model), deadline_s)
 
     @override
+    async def models(self) -> tuple[ListedModel, ...]:
+        """The base models of the resource's region, whatever is deployed of them."""
+        await self._write_head()  # says in our words what is wrong with a credential
+        async with asking(AZURE_OPENAI, self._read_error, self._secret, OpenAIError) as http:
+            sdk = self._sdk.with_options(http_client=http)
+            return await collect(AZURE_OPENAI, sdk.models.list(), _read)
+
+    @override
     async def aclose(self) -> None:
         await self._wire.aclose()
         await self._sdk.close()
@@ -85,7 +108,8 @@ class AzureOpenAIPlatform(Platform):
     def _encode(self, request: ChatRequest, *, stream: bool) -> dict[str, Json]:
         # Encoded under the model's name, which decides what may be asked of it.
         body = encode_request(request, stream, AZURE_OPENAI)
-        return body | {"model": self._deployment or request.model}
+        deployment = self._deployments.get(request.model, self._deployment)
+        return body | {"model": deployment or request.model}
 
     def _read_error(self, body: bytes, status: int, headers: Mapping[str, str]) -> PlatformError:
         error = status_error(AZURE_OPENAI, body, status, headers)
@@ -98,25 +122,6 @@ class AzureOpenAIPlatform(Platform):
         except OpenAIError as error:
             said = f"{type(error).__name__}: {error}"
             raise PlatformError(AZURE_OPENAI, ErrorKind.CREDENTIALS, said[:MAX_DETAIL]) from error
-
-
-class _Head(SdkHead):
-    """A head that, when refused, takes the token in it along."""
-
-    def __init__(
-        self,
-        recorder: HeadRecorder,
-        ask: Callable[[], Awaitable[object]],
-        entra: "EntraToken | None",
-    ) -> None:
-        super().__init__(recorder, ask)
-        self._entra = entra
-
-    @override
-    def forget(self) -> None:
-        super().forget()
-        if self._entra is not None:
-            self._entra.forget()
 
 
 class _StreamDecoder(StreamDecoder):
@@ -136,6 +141,13 @@ class _StreamDecoder(StreamDecoder):
 
 def _decode(model: str, raw: bytes, request_id: str | None) -> ChatReply:
     return replace(decode_reply(raw, request_id, AZURE_OPENAI), model=model)
+
+
+def _read(model: Model) -> ListedModel | None:
+    """A row of Azure's: the end is a second, and of inference, not of fine-tuning."""
+    ends = getattr(model, "deprecation", None)
+    retires = ends.get("inference") if isinstance(ends, Mapping) else None
+    return listed(getattr(model, "id", None), retires=retires)
 
 
 def _entra(connection: Connection) -> "EntraToken | None":

@@ -1,6 +1,7 @@
 """Copilot Studio as a platform: one question, one turn of an agent, over whichever wire there is.
 
-Each call is a conversation of its own; what was said before goes along as a reminder.
+A customer's conversation goes on in the one the agent remembers. Where there is none, what was
+said before goes along as a reminder.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from deployments.platforms.copilot.conversation import REFRESH_BEFORE_S, Access
 from deployments.platforms.copilot.direct_line import QUIET_S, DirectLine, Listening
 from deployments.platforms.copilot.direct_to_engine import DirectToEngine, environment_root
 from deployments.platforms.copilot.inbox import POLL_S
-from deployments.platforms.copilot.turn import Turn
+from deployments.platforms.copilot.threads import HEARD_MAX, Thread, Threads
+from deployments.platforms.copilot.turn import Saying, Turn
 from deployments.platforms.copilot.words import COPILOT
 from deployments.platforms.transport import IDLE_S, Transport
 from routing.errors import ErrorKind, PlatformError
@@ -37,8 +39,8 @@ class _Line(Protocol):
 
     is_echoed: bool
 
-    def talk(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
-        """Say `text` and hear the answer, as it is said."""
+    def talk(self, turn: Turn, saying: Saying, deadline: float) -> AsyncGenerator[str]:
+        """Say it and hear the answer, as it is said."""
         ...
 
 
@@ -65,6 +67,7 @@ class CopilotPlatform(Platform):
         self._bot_id = options.get("bot_id", "")
         self._secret = connection.credential
         self._transport = Transport(connection.max_connections, idle_s)
+        self._threads = Threads(_now)
         caller = Caller(self._transport)
         environment, schema = options.get("environment_id"), options.get("schema_name")
         self._line: _Line
@@ -99,20 +102,32 @@ class CopilotPlatform(Platform):
 
     @override
     async def stream(self, request: ChatRequest, deadline_s: float) -> AsyncGenerator[ChatChunk]:
-        text = encode_text(request)
-        deadline = asyncio.get_running_loop().time() + deadline_s
+        saying = self._saying(request)
+        deadline = _now() + deadline_s
         # Direct Line wants user ids that begin so when a secret speaks for them.
-        user_id = f"dl_{request.safety_id or uuid.uuid4().hex}"
+        user_id = f"dl_{request.safety_id or request.thread_key or uuid.uuid4().hex}"
         turn = Turn(user_id, uuid.uuid4().hex, bot_id=self._bot_id, is_echoed=self._line.is_echoed)
         with self._explained(deadline):
-            async with aclosing(self._line.talk(turn, text, deadline)) as said:
+            async with aclosing(self._line.talk(turn, saying, deadline)) as said:
                 async for piece in said:
                     yield TextDelta(piece)
-            yield ReplyDone(turn.reply(request.model))
+            reply = turn.reply(request.model)
+            if request.thread_key and turn.place and turn.may_continue:
+                self._threads.keep(request.thread_key, Thread(turn.place, reply.text[:HEARD_MAX]))
+            yield ReplyDone(reply)
 
     @override
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+    def _saying(self, request: ChatRequest) -> Saying:
+        """What to say where; the conversation is this turn's alone until it is kept again."""
+        whole = encode_text(request)
+        # A turn that fails does not give it back: who can tell what the agent made of it?
+        thread = self._threads.take(request.thread_key)
+        if thread is None:
+            return Saying(whole)
+        return Saying(whole, encode_text(request, thread.heard), thread.place)
 
     @contextlib.contextmanager
     def _explained(self, deadline: float) -> Iterator[None]:
@@ -125,6 +140,10 @@ class CopilotPlatform(Platform):
                 raise
             raise clean from None  # the original still holds the credential
         except errors.FAULTS as error:
-            if asyncio.get_running_loop().time() >= deadline:
+            if _now() >= deadline:
                 raise PlatformError(COPILOT, ErrorKind.TIMEOUT, _TOO_LATE) from error
             raise errors.without(self._secret, errors.local_error(COPILOT, error)) from error
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

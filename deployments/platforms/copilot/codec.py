@@ -13,7 +13,7 @@ from deployments.platforms.copilot.words import COPILOT
 from deployments.platforms.vendor_json import object_in, text_in, validated
 from routing.errors import ErrorKind, PlatformError
 from routing.exchange import ChatRequest
-from routing.message import Json, JsonObject, Message
+from routing.message import Json, JsonObject, Message, images_of
 
 # Direct Line refuses an activity of more than 256 KB; some of it is for the envelope.
 MAX_TEXT = 250_000  # bytes
@@ -23,8 +23,11 @@ MAX_EARLIER = 4_000  # characters
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 
 
-def encode_text(request: ChatRequest) -> str:
+def encode_text(request: ChatRequest, heard: str = "") -> str:
     """What to say to the agent: the last user message, after a reminder of what came before.
+
+    An agent that remembers the conversation up to its answer that begins with `heard` is
+    reminded only of what others have said since.
 
     Raises:
         PlatformError: The request asks for what no agent can do.
@@ -33,15 +36,25 @@ def encode_text(request: ChatRequest) -> str:
         raise _impossible("an agent calls its own actions and takes no tools of ours")
     if request.response_schema:
         raise _impossible("an agent answers in prose and takes no JSON schema")
+    if images_of(request.messages):
+        raise _impossible("an agent reads text and takes no images of ours")
     *earlier, last = request.messages or (Message("user"),)
     if last.role != "user" or not last.text.strip():
         raise _impossible("the last message must be a user's, with a text")
-    before = _reminder(earlier)
+    before = _reminder(_since(earlier, heard) if heard else earlier)
     text = f"Earlier in this conversation:\n{before}\n\nNow:\n{last.text}" if before else last.text
     if len(text.encode()) > MAX_TEXT:
         detail = f"an agent takes at most {MAX_TEXT} bytes of text at a time"
         raise PlatformError(COPILOT, ErrorKind.CONTEXT_TOO_LONG, detail)
     return text
+
+
+def _since(earlier: Sequence[Message], heard: str) -> Sequence[Message]:
+    """What came after the answer that begins with `heard`; everything where it is not there."""
+    for index, message in reversed(list(enumerate(earlier))):
+        if message.role == "assistant" and message.text[: len(heard)] == heard:
+            return earlier[index + 1 :]
+    return earlier
 
 
 def _reminder(earlier: Sequence[Message]) -> str:

@@ -9,6 +9,7 @@ from yarl import URL
 from deployments.platforms import errors
 from deployments.platforms.copilot.caller import Caller, Method
 from deployments.platforms.copilot.codec import ActivitySet, decode_set
+from deployments.platforms.copilot.threads import Place
 from deployments.platforms.copilot.words import COPILOT, is_expired
 from deployments.platforms.vendor_json import text_in, validated
 from routing.errors import PlatformError
@@ -66,6 +67,25 @@ class Conversation:
         if not made.conversation_id:
             raise errors.bad_reply(COPILOT, "a conversation without an id")
         return Conversation(caller, access, made)
+
+    @staticmethod
+    async def resume(caller: Caller, access: Access, place: Place) -> "Conversation":
+        """The conversation that stands at `place`, with a fresh token and address.
+
+        Raises:
+            PlatformError: It is gone (404), or can be opened no more (401, 403).
+        """
+        # A secret opens any conversation of its bot; a token ends with the silence it was left in.
+        has_secret = access.secret and access.token_endpoint is None
+        token = access.secret if has_secret else place.token
+        here = access.root / "conversations" / place.conversation_id
+        opened = await caller.ask("GET", _after(here, place.watermark), token)
+        known = {"token": place.token, **opened, "conversationId": place.conversation_id}
+        return Conversation(caller, access, validated(COPILOT, _Opened, known))
+
+    def place(self, watermark: str) -> Place:
+        """Where it stands when it was heard as far as `watermark`."""
+        return Place(self.id, watermark, self._token)
 
     async def post(self, activity: JsonObject) -> str:
         """Say something; the id under which it was taken.

@@ -14,7 +14,8 @@ from deployments.platforms.copilot.caller import Caller
 from deployments.platforms.copilot.codec import Activity, message_activity
 from deployments.platforms.copilot.conversation import Access, Conversation
 from deployments.platforms.copilot.inbox import POLL_S, Inbox
-from deployments.platforms.copilot.turn import Turn
+from deployments.platforms.copilot.threads import Place
+from deployments.platforms.copilot.turn import Saying, Turn
 from deployments.platforms.copilot.words import COPILOT
 from deployments.platforms.transport import IDLE_S
 from routing.errors import ErrorKind, PlatformError
@@ -22,6 +23,8 @@ from routing.errors import ErrorKind, PlatformError
 # A guess to be configured: long enough for a second message, short enough not to be felt. An
 # agent that works longer shows that it is typing.
 QUIET_S = 1.5
+# Of a conversation that was left: it is there no more, or its token has ended.
+_GONE = frozenset({401, 403, 404})
 _NO_REPLY = "the agent did not reply before the deadline"
 
 
@@ -36,7 +39,7 @@ class Listening:
 
 
 class DirectLine:
-    """Turns over Direct Line, each in a conversation of its own."""
+    """Turns over Direct Line."""
 
     def __init__(self, caller: Caller, access: Access, listening: Listening) -> None:
         self._caller = caller
@@ -44,27 +47,37 @@ class DirectLine:
         self._listening = listening
         self.is_echoed = True
 
-    async def talk(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
-        """Say `text` and hear the answer; a conversation that is gone is replaced, once.
+    async def talk(self, turn: Turn, saying: Saying, deadline: float) -> AsyncGenerator[str]:
+        """Say it and hear the answer; a conversation that is gone is replaced, once.
 
         Raises:
             PlatformError: The agent failed, or was not heard before the deadline.
         """
+        place = saying.place
         for may_replace in (True, False):
+            text = saying.whole if place is None else saying.more
             try:
-                async with aclosing(self._talk_once(turn, text, deadline)) as said:
+                async with aclosing(self._talk_once(turn, text, place, deadline)) as said:
                     async for piece in said:
                         yield piece
             except PlatformError as error:
-                is_gone = error.status == 404 and turn.conversation_id and not turn.has_spoken
-                if not (is_gone and may_replace):
+                is_gone = error.status in _GONE if place else error.status == 404
+                is_ours = turn.conversation_id or place
+                if not (is_gone and is_ours and not turn.has_spoken and may_replace):
                     raise
+                place = None
             else:
                 return
 
-    async def _talk_once(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
+    async def _talk_once(
+        self, turn: Turn, text: str, place: Place | None, deadline: float
+    ) -> AsyncGenerator[str]:
         async with asyncio.timeout_at(deadline):
-            conversation = await Conversation.open(self._caller, self._access)
+            conversation = (
+                await Conversation.open(self._caller, self._access)
+                if place is None
+                else await Conversation.resume(self._caller, self._access, place)
+            )
         turn.begin(conversation.id)
         listening = self._listening
         inbox = Inbox(
@@ -72,6 +85,7 @@ class DirectLine:
             conversation,
             polls=listening.polls,
             poll_s=listening.poll_s,
+            watermark="" if place is None else place.watermark,
         )
         try:
             async with asyncio.timeout_at(deadline):
@@ -86,6 +100,8 @@ class DirectLine:
                         yield said
             finally:
                 await heard.stop()
+            if inbox.watermark:  # without one, all of it would be heard again
+                turn.place = conversation.place(inbox.watermark)
         finally:
             await inbox.close()
 

@@ -13,7 +13,8 @@ from yarl import URL
 from deployments.platforms import errors
 from deployments.platforms.copilot.caller import Caller
 from deployments.platforms.copilot.codec import conversation_of, decode_activity, message_activity
-from deployments.platforms.copilot.turn import Turn
+from deployments.platforms.copilot.threads import Place
+from deployments.platforms.copilot.turn import Saying, Turn
 from deployments.platforms.copilot.words import COPILOT, status_error
 from deployments.platforms.sse import SseEvent, SseReader
 from deployments.platforms.transport import Answer
@@ -33,7 +34,7 @@ def environment_root(environment_id: str) -> URL:
 
 
 class DirectToEngine:
-    """Turns over Direct-to-Engine, each in a conversation of its own."""
+    """Turns over Direct-to-Engine."""
 
     def __init__(self, caller: Caller, root: URL, schema_name: str, token: str) -> None:
         self._caller = caller
@@ -42,21 +43,22 @@ class DirectToEngine:
         self._token = token
         self.is_echoed = False
 
-    async def talk(self, turn: Turn, text: str, deadline: float) -> AsyncGenerator[str]:
-        """Say `text` and hear the answer; a conversation that is gone is replaced, once.
+    async def talk(self, turn: Turn, saying: Saying, deadline: float) -> AsyncGenerator[str]:
+        """Say it and hear the answer; a conversation that is gone is replaced, once.
 
         Raises:
             PlatformError: The agent failed, or the stream had no end.
         """
         async with asyncio.timeout_at(deadline):
-            turn.begin(await self._start())
+            place = saying.place
+            turn.begin(await self._start() if place is None else place.conversation_id)
             try:
-                answer = await self._ask(turn, text)
+                answer = await self._ask(turn, saying.whole if place is None else saying.more)
             except PlatformError as error:
                 if error.status != 404:
                     raise
                 turn.begin(await self._start())
-                answer = await self._ask(turn, text)
+                answer = await self._ask(turn, saying.whole)
         # Cut the connection, not the task: a timeout held open across a `yield` would cancel
         # the consumer in the middle of its own work.
         timer = asyncio.get_running_loop().call_at(deadline, answer.close)
@@ -64,6 +66,7 @@ class DirectToEngine:
             async with aclosing(_read(turn, answer)) as pieces:
                 async for piece in pieces:
                     yield piece
+            turn.place = Place(turn.conversation_id)
         finally:
             timer.cancel()
             answer.close()

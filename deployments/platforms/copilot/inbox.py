@@ -21,15 +21,26 @@ class Inbox:
     """The activities of one conversation, each once, in their order. Close it."""
 
     def __init__(
-        self, transport: Transport, conversation: Conversation, *, polls: bool, poll_s: float
+        self,
+        transport: Transport,
+        conversation: Conversation,
+        *,
+        polls: bool,
+        poll_s: float,
+        watermark: str = "",
     ) -> None:
         self._transport = transport
         self._conversation = conversation
         self._polls = polls or not conversation.stream_url
         self._poll_s = poll_s
         self._socket: Socket | None = None
-        self._watermark = ""
+        self._watermark = watermark
         self._reconnects = 0
+
+    @property
+    def watermark(self) -> str:
+        """How far the conversation was heard, "" where it does not say."""
+        return self._watermark
 
     async def open(self) -> None:
         """Connect before anything is said: what a bot types is only seen by who listens.

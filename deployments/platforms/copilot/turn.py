@@ -1,9 +1,12 @@
 """One turn of an agent: activities folded into the text they say, and whether it is over. Pure."""
 
+from dataclasses import dataclass
 from typing import cast
 
 from deployments.platforms import errors
 from deployments.platforms.copilot.codec import Activity
+from deployments.platforms.copilot.handoff import read_handoff
+from deployments.platforms.copilot.threads import Place
 from deployments.platforms.copilot.words import COPILOT, spoken_error
 from routing.errors import ErrorKind, PlatformError
 from routing.exchange import ChatReply, FinishReason, Usage
@@ -14,12 +17,23 @@ _NEXT_MESSAGE = "\n\n"
 _SIGN_IN = ("card.oauth", "card.signin")
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What to say: `more` in the conversation that stands at `place`, `whole` in a new one."""
+
+    whole: str
+    more: str = ""
+    place: Place | None = None
+
+
 class Turn:
     """What an agent answers to one text of ours.
 
     `user_id` and `marker` are how our own text is known when it comes back, `bot_id` how the
     agent is where it does not say its role. With `is_echoed`, nothing that comes before our
-    own text is part of the answer: it is the agent's greeting.
+    own text is part of the answer: it is the agent's greeting. `place` is where the
+    conversation stands after a turn that was heard to its end, None where it cannot be gone on
+    with.
     """
 
     def __init__(
@@ -28,6 +42,7 @@ class Turn:
         self.user_id = user_id
         self.marker = marker
         self.conversation_id = ""
+        self.place: Place | None = None
         self._bot_id = bot_id
         self._is_echoed = is_echoed
         self._has_begun = False
@@ -39,6 +54,12 @@ class Turn:
         self._handoff: Json = None
         self._is_handed_off = False
         self._is_over = False
+        self._has_ended = False
+
+    @property
+    def may_continue(self) -> bool:
+        """The next turn can go on in this conversation: nobody has ended it or taken it over."""
+        return not (self._is_handed_off or self._has_ended)
 
     @property
     def is_over(self) -> bool:
@@ -87,7 +108,7 @@ class Turn:
             case "handoff":
                 self._hand_off(activity)
             case "endOfConversation":
-                self._is_over = True
+                self._is_over = self._has_ended = True
             case _:
                 pass  # traces, reactions, events for a web page: not addressed to a reader
         return ""
@@ -109,6 +130,7 @@ class Turn:
             model=model,
             request_id=self.conversation_id or None,
             provider_state=ProviderState(COPILOT, (state,)) if self._is_handed_off else None,
+            handoff=read_handoff(self._handoff) if self._is_handed_off else None,
         )
 
     def _is_ours(self, activity: Activity) -> bool:

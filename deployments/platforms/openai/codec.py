@@ -22,6 +22,7 @@ from deployments.platforms.vendor_json import (
     validated,
 )
 from routing.exchange import (
+    STANDARD,
     ChatChunk,
     ChatReply,
     ChatRequest,
@@ -36,6 +37,9 @@ from routing.message import Json, JsonObject, Message, ProviderState, ToolCall, 
 OPENAI = "openai"
 LEAST_OUTPUT_TOKENS = 16  # the API refuses less
 MAX_SAFETY_ID = 128  # characters
+# Said aloud: left to itself ("auto"), a model of 2026 may read a photograph at its full size and
+# bill 14,000 tokens for it. This much has a documented end, on which the promise of a cost rests.
+IMAGE_DETAIL = "high"
 # These do not reason, and asking for their reasoning is a 400; every later model does.
 _UNREASONING = ("gpt-3", "gpt-4")
 
@@ -44,10 +48,15 @@ _INCOMPLETE = {
     "max_messages": FinishReason.LENGTH,
     "content_filter": FinishReason.CONTENT_FILTER,
 }
+# "auto" stays what it is: what was asked for, and no word of what was served.
+_TIERS = {"default": STANDARD, "fast": "priority"}
 
 
 def encode_request(request: ChatRequest, stream: bool, platform: str = OPENAI) -> dict[str, Json]:
-    """The body of `POST /responses`. Nothing is stored at OpenAI: the conversation is ours."""
+    """The body of `POST /responses`.
+
+    Nothing is stored at OpenAI, unless the request names a conversation that is kept there.
+    """
     body: dict[str, Json] = {
         "model": request.model,
         "input": [item for message in request.messages for item in _items(message, platform)],
@@ -65,6 +74,8 @@ def encode_request(request: ChatRequest, stream: bool, platform: str = OPENAI) -
         body["text"] = {"format": _format(request.response_schema)}
     if request.tools:
         body |= _tools(request)
+    if request.vendor_conversation:
+        body |= {"conversation": request.vendor_conversation, "store": True}
     return body
 
 
@@ -83,7 +94,7 @@ def _tools(request: ChatRequest) -> dict[str, Json]:
         fields["tool_choice"] = request.tool_choice
     if not request.parallel_tools:
         fields["parallel_tool_calls"] = False
-    if not request.model.startswith(_UNREASONING):
+    if not request.vendor_conversation and not request.model.startswith(_UNREASONING):
         # Within a tool loop the model needs its own reasoning back, and as nothing is
         # stored it has to travel with us.
         fields["include"] = ["reasoning.encrypted_content"]
@@ -109,7 +120,9 @@ def _items(message: Message, platform: str) -> Iterator[JsonObject]:
         # The wire has no mark for a call that failed, and the model should know.
         output = f"Error: {result.content}" if result.is_error else result.content
         yield {"type": "function_call_output", "call_id": result.call_id, "output": output}
-    if message.text:
+    if message.images:
+        yield {"type": "message", "role": message.role, "content": list(_seen(message))}
+    elif message.text:
         yield {"type": "message", "role": message.role, "content": message.text}
     for call in message.tool_calls:
         arguments = dump(call.arguments).decode()
@@ -121,9 +134,22 @@ def _items(message: Message, platform: str) -> Iterator[JsonObject]:
         }
 
 
+class _CacheWriteDetails(BaseModel):
+    ttl_12h_tokens: int | None = None
+
+
+def _seen(message: Message) -> Iterator[JsonObject]:
+    for image in message.images:
+        address = image.url or f"data:{image.media_type};base64,{image.data}"
+        yield {"type": "input_image", "image_url": address, "detail": IMAGE_DETAIL}
+    if message.text:
+        yield {"type": "input_text", "text": message.text}
+
+
 class _TokenDetails(BaseModel):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_tokens_details: _CacheWriteDetails | None = None
     reasoning_tokens: int | None = None
 
 
@@ -137,12 +163,14 @@ class _Usage(BaseModel):
     def neutral(self) -> Usage:
         """OpenAI's input includes what was cached, and its output the reasoning, like ours."""
         read, written = self.input_tokens_details, self.output_tokens_details
+        kept = read and read.cache_write_tokens_details
         return Usage(
             input_tokens=self.input_tokens,
             cached_tokens=(read and read.cached_tokens) or 0,
             cache_write_tokens=(read and read.cache_write_tokens) or 0,
             output_tokens=self.output_tokens,
             reasoning_tokens=(written and written.reasoning_tokens) or 0,
+            long_cache_write_tokens=(kept and kept.ttl_12h_tokens) or 0,
         )
 
 
@@ -156,6 +184,13 @@ class _Response(BaseModel):
     model: str = ""
     usage: _Usage | None = None
     incomplete_details: _IncompleteDetails | None = None
+    service_tier: str | None = None
+
+    @property
+    def tier(self) -> str:
+        """How it was served, as far as that is said."""
+        said = self.service_tier or "default"
+        return _TIERS.get(said, said)
 
 
 class _Part(BaseModel):
@@ -199,6 +234,7 @@ def decode_reply(
         tool_calls=calls,
         request_id=request_id,
         provider_state=_state(platform, output) if is_whole else None,
+        service_tier=response.tier,
     )
 
 

@@ -4,21 +4,27 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 
+import httpx2
 from google.auth.exceptions import GoogleAuthError
 from google.genai import Client
+from google.genai.errors import APIError
 from google.genai.types import (
     AutomaticFunctionCallingConfig,
     GenerateContentConfig,
     HttpOptions,
+    ListModelsConfig,
+    Model,
 )
 from google.oauth2.credentials import Credentials
 from typing_extensions import override
 
+from deployments.platforms.asking import asking
 from deployments.platforms.base import Connection, Platform
 from deployments.platforms.errors import MAX_DETAIL, without
-from deployments.platforms.head import HeadRecorder
+from deployments.platforms.head import HeadRecorder, SdkHead
+from deployments.platforms.models import ListedModel, collect, listed
 from deployments.platforms.transport import IDLE_S, Transport
-from deployments.platforms.vertex.adc import ApplicationDefault, TokenHead
+from deployments.platforms.vertex.adc import ApplicationDefault
 from deployments.platforms.vertex.address import LOCATION, base_url
 from deployments.platforms.vertex.codec import VERTEX, decode_reply, encode_request
 from deployments.platforms.vertex.stream import StreamDecoder
@@ -29,6 +35,8 @@ from routing.exchange import ChatChunk, ChatReply, ChatRequest
 
 # The SDK's own default is v1beta1, which changes without notice.
 API_VERSION = "v1"
+# Google's list has no v1.
+LIST_API_VERSION = "v1beta1"
 # An address belongs to a model and a method; a configuration names two or three models.
 MAX_ADDRESSES = 64
 
@@ -36,6 +44,7 @@ _BARE = GenerateContentConfig(
     automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
     automatic_continuation=False,
 )
+_PAGE = ListModelsConfig(page_size=100)
 
 
 class VertexPlatform(Platform):
@@ -57,18 +66,15 @@ class VertexPlatform(Platform):
         self._adc = None if connection.credential else ApplicationDefault()
         self._recorder = HeadRecorder()
         self._http = self._recorder.client()
-        # Kept, because its end would close what it has opened.
-        self._sdk = Client(
-            enterprise=True,
-            project=project,
-            location=location,
-            credentials=self._adc or _static(connection.credential),
-            http_options=HttpOptions(
-                base_url=connection.base_url or base_url(location),
-                api_version=API_VERSION,
-                httpx_async_client=self._http,
-            ),
+        self._client = partial(
+            _client,
+            project,
+            location,
+            self._adc or _static(connection.credential),
+            connection.base_url or base_url(location),
         )
+        # Kept, because its end would close what it has opened.
+        self._sdk = self._client(API_VERSION, self._http)
         self._asking = asyncio.Lock()
         self._secret = connection.credential
         self._transport = Transport(connection.max_connections, idle_s)
@@ -83,6 +89,24 @@ class VertexPlatform(Platform):
     def stream(self, request: ChatRequest, deadline_s: float) -> AsyncGenerator[ChatChunk]:
         wire = self._wire(request.model, streams=True)
         return wire.stream(encode_request(request), StreamDecoder, deadline_s)
+
+    @override
+    async def models(self) -> tuple[ListedModel, ...]:
+        """The models of Google's own, without dates: Google tells them in prose alone."""
+        try:
+            # First to nowhere, so that a token is fetched by one asker at a time.
+            async with self._asking:
+                await self._sdk.aio.models.list()
+        except (GoogleAuthError, RuntimeError) as error:
+            raise _failure(ErrorKind.CREDENTIALS, error) from error
+        async with asking(VERTEX, self._read_error, self._secret, APIError) as http:
+            sdk = self._client(LIST_API_VERSION, http)
+            try:
+                pages = await sdk.aio.models.list(config=_PAGE)
+                return await collect(VERTEX, pages, _read)
+            finally:
+                await sdk.aio.aclose()
+                sdk.close()
 
     @override
     async def aclose(self) -> None:
@@ -100,7 +124,7 @@ class VertexPlatform(Platform):
             wire = Wire(
                 platform=VERTEX,
                 transport=self._transport,
-                head=TokenHead(
+                head=SdkHead(
                     self._recorder, partial(self._write_head, model, streams), self._forget
                 ),
                 read_error=self._read_error,
@@ -137,6 +161,31 @@ class VertexPlatform(Platform):
             raise _failure(ErrorKind.MODEL_GONE, error) from error
         except (GoogleAuthError, RuntimeError) as error:
             raise _failure(ErrorKind.CREDENTIALS, error) from error
+
+
+def _client(
+    project: str,
+    location: str,
+    credentials: ApplicationDefault | Credentials,
+    address: str,
+    api_version: str,
+    http: httpx2.AsyncClient,
+) -> Client:
+    return Client(
+        enterprise=True,
+        project=project,
+        location=location,
+        credentials=credentials,
+        http_options=HttpOptions(
+            base_url=address, api_version=api_version, httpx_async_client=http
+        ),
+    )
+
+
+def _read(model: Model) -> ListedModel | None:
+    # publishers/google/models/gemini-3.8-flash: what is asked for is the last part.
+    name = (model.name or "").rpartition("/")[2]
+    return listed(name, window=model.input_token_limit)
 
 
 def _static(token: str) -> Credentials:

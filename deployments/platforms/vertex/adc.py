@@ -6,14 +6,12 @@ a workload identity, or the metadata server.
 
 import math
 import time
-from collections.abc import Awaitable, Callable
 
 import google.auth
-from google.auth.credentials import Credentials
+from google.auth.credentials import Credentials, with_scopes_if_required
+from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport import Request
 from typing_extensions import override
-
-from deployments.platforms.head import HeadRecorder, SdkHead
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 # The calls that were under way with a refused token all come back with the same 401, and
@@ -44,10 +42,15 @@ class ApplicationDefault(Credentials):
         Raises:
             google.auth.exceptions.GoogleAuthError: There are none, or they are given no token.
         """
-        if self._found is None:
-            self._found, _ = google.auth.default(scopes=SCOPES)
-        found = self._found
-        found.refresh(request)  # type: ignore[no-untyped-call]
+        found = self._found = self._found or _find()
+        try:
+            found.refresh(request)  # type: ignore[no-untyped-call]
+        except GoogleAuthError:
+            raise
+        # Of an endpoint that answers 200 with something else; google-auth lets these through.
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            said = f"no token in the answer: {type(error).__name__}: {error}"
+            raise RefreshError(said) from error  # type: ignore[no-untyped-call]
         self.token, self.expiry = found.token, found.expiry
         # Whom to charge, where a user's own credentials name a project.
         self._quota_project_id = found.quota_project_id
@@ -60,19 +63,8 @@ class ApplicationDefault(Credentials):
             self.token = None
 
 
-class TokenHead(SdkHead):
-    """A head that, when refused, takes the token in it along: `forget` drops it."""
-
-    def __init__(
-        self,
-        recorder: HeadRecorder,
-        ask: Callable[[], Awaitable[object]],
-        forget: Callable[[], None],
-    ) -> None:
-        super().__init__(recorder, ask)
-        self._forget_token = forget
-
-    @override
-    def forget(self) -> None:
-        super().forget()
-        self._forget_token()
+def _find() -> Credentials:
+    # Scoped afterwards: with scopes in hand, google-auth would ask Google's Resource Manager for
+    # the project of a workload identity, although the configuration names it.
+    found, _ = google.auth.default()
+    return with_scopes_if_required(found, SCOPES)  # type: ignore[no-any-return, no-untyped-call]

@@ -6,7 +6,7 @@ stays out of a replica.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -16,10 +16,10 @@ from google.oauth2.credentials import Credentials
 
 from deployments.platforms.base import Connection
 from deployments.platforms.errors import MAX_DETAIL, without
-from deployments.platforms.head import HeadRecorder
+from deployments.platforms.head import HeadRecorder, SdkHead
 from deployments.platforms.transport import IDLE_S, Transport
 from deployments.platforms.vendor_json import load_object, object_in
-from deployments.platforms.vertex.adc import ApplicationDefault, TokenHead
+from deployments.platforms.vertex.adc import ApplicationDefault
 from deployments.platforms.vertex.address import base_url
 from deployments.platforms.vertex.codec import VERTEX
 from deployments.platforms.vertex.words import rpc_error, status_error
@@ -94,7 +94,7 @@ class AgentEngine:
         return _LineWire(
             platform=VERTEX,
             transport=self._transport,
-            head=TokenHead(recorder, write, self._forget),
+            head=SdkHead(recorder, write, self._forget),
             read_error=self._read_error,
             secret=secret,
             request_id_header="x-goog-request-id",
@@ -142,7 +142,7 @@ class _LineWire(Wire):
                     answer.close()
 
     async def lines(self, body: JsonObject, deadline_s: float) -> AsyncGenerator[bytes]:
-        """The answer's lines as they come, empty ones left out; it is bounded as any answer."""
+        """The values in the answer's lines, as they come; it is bounded as any answer."""
         deadline = asyncio.get_running_loop().time() + deadline_s
         with self._explained(deadline):
             async with asyncio.timeout_at(deadline):
@@ -152,10 +152,17 @@ class _LineWire(Wire):
             try:
                 while data := await answer.read_some():
                     *lines, rest = (rest + data).split(b"\n")
-                    for line in filter(bytes.strip, lines):
-                        yield line
-                if rest.strip():
-                    yield rest
+                    for value in _values(lines):
+                        yield value
+                for value in _values([rest]):
+                    yield value
             finally:
                 timer.cancel()
                 answer.close()
+
+
+def _values(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """What lines hold: bare JSON mostly, `data: ` before it where a proxy makes events of them."""
+    for line in lines:
+        if value := line.strip().removeprefix(b"data:").strip():
+            yield value

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from deployments.platforms import errors
 from deployments.platforms.vendor_json import load_object, validated
-from routing.exchange import ChatReply, ChatRequest, FinishReason, Usage
+from routing.exchange import STANDARD, ChatReply, ChatRequest, FinishReason, Usage
 from routing.message import Json, JsonObject, Message, ProviderState, ToolCall, ToolSpec
 
 VERTEX = "google_vertex"
@@ -24,7 +24,7 @@ UNSIGNED = b64encode(b"skip_thought_signature_validator").decode()
 # Marks the id of a call that came without one; Google never hears of it.
 MINTED = "minted_"
 
-_FINISH_REASONS = {
+FINISH_REASONS = {
     "STOP": FinishReason.STOP,
     "MAX_TOKENS": FinishReason.LENGTH,
     "CONTINUATION": FinishReason.LENGTH,
@@ -51,6 +51,12 @@ _FAILURES = frozenset(
         "IMAGE_OTHER",
     }
 )
+_TIERS = {
+    "ON_DEMAND": STANDARD,
+    "TRAFFIC_TYPE_UNSPECIFIED": STANDARD,
+    "ON_DEMAND_FLEX": "flex",
+    "ON_DEMAND_PRIORITY": "priority",
+}
 # Parts that our own words can say again; any other must come back as it was.
 _NEUTRAL_PARTS = (frozenset({"text"}), frozenset({"functionCall"}))
 
@@ -115,6 +121,11 @@ def _contents(messages: Sequence[Message]) -> list[Json]:
 
 def _asked(turn: Sequence[Message]) -> Iterator[JsonObject]:
     for message in turn:
+        for image in message.images:
+            if image.url:
+                yield {"fileData": {"mimeType": image.media_type, "fileUri": image.url}}
+            else:
+                yield {"inlineData": {"mimeType": image.media_type, "data": image.data}}
         if message.text.strip():  # an empty text is refused
             yield {"text": message.text}
 
@@ -142,15 +153,21 @@ def _id(call_id: str) -> dict[str, Json]:
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel)
+    # Agents write the names of the fields in Python's manner.
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_alias=True, validate_by_name=True
+    )
 
 
-class _Usage(_Wire):
+class UsageMetadata(_Wire):
+    """The tokens Google counted."""
+
     prompt_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     cached_content_token_count: int | None = None
     candidates_token_count: int | None = None
     thoughts_token_count: int | None = None
+    traffic_type: str | None = None
 
     def neutral(self) -> Usage:
         """Google's prompt includes what was cached, like ours; its candidates exclude thoughts."""
@@ -161,6 +178,12 @@ class _Usage(_Wire):
             output_tokens=(self.candidates_token_count or 0) + thoughts,
             reasoning_tokens=thoughts,
         )
+
+    @property
+    def tier(self) -> str:
+        """The kind of traffic, where it is not pay-as-you-go at the list price."""
+        said = self.traffic_type or "ON_DEMAND"
+        return _TIERS.get(said, said.lower())
 
 
 class _Content(_Wire):
@@ -186,7 +209,7 @@ class _PromptFeedback(_Wire):
 class _Response(_Wire):
     candidates: list[_Candidate] = []
     prompt_feedback: _PromptFeedback | None = None
-    usage_metadata: _Usage | None = None
+    usage_metadata: UsageMetadata | None = None
     model_version: str = ""
     response_id: str | None = None
 
@@ -210,12 +233,20 @@ def decode_reply(raw: bytes | JsonObject, request_id: str | None = None) -> Chat
     """
     value = load_object(VERTEX, raw) if isinstance(raw, bytes) else raw
     response = validated(VERTEX, _Response, value)
-    usage = response.usage_metadata.neutral() if response.usage_metadata else Usage()
+    metadata = response.usage_metadata or UsageMetadata()
+    usage, service_tier = metadata.neutral(), metadata.tier
     request_id = response.response_id or request_id
     if not response.candidates:
         text = _why_blocked(response.prompt_feedback)
         reason = FinishReason.CONTENT_FILTER
-        return ChatReply(text, reason, usage, response.model_version, request_id=request_id)
+        return ChatReply(
+            text,
+            reason,
+            usage,
+            response.model_version,
+            request_id=request_id,
+            service_tier=service_tier,
+        )
     candidate = response.candidates[0]
     calls = _calls(candidate.parts, response.response_id or "")
     reason = _finish_reason(candidate, has_calls=bool(calls))
@@ -231,6 +262,7 @@ def decode_reply(raw: bytes | JsonObject, request_id: str | None = None) -> Chat
         tool_calls=calls if is_whole else (),
         request_id=request_id,
         provider_state=_state(candidate.parts) if is_whole else None,
+        service_tier=service_tier,
     )
 
 
@@ -267,7 +299,7 @@ def _calls(parts: Sequence[JsonObject], response_id: str) -> tuple[ToolCall, ...
 
 def _finish_reason(candidate: _Candidate, *, has_calls: bool) -> FinishReason:
     said = candidate.finish_reason or ""
-    reason = _FINISH_REASONS.get(said)
+    reason = FINISH_REASONS.get(said)
     if reason is FinishReason.STOP:  # there is no word of its own for calls
         return FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP
     if reason is not None:

@@ -54,7 +54,7 @@ async def _fill(database: Database) -> None:
             await Ledger(database).append(
                 f"{mark}{name}",
                 1,
-                [Outcome(tenant, name, 0, "p", mark, 1.0, 1.0, None, Usage(), None)],
+                [Outcome(tenant, name, 0, "p", f"p/{mark}", mark, 1.0, 1.0, None, Usage(), None)],
                 None,
             )
         await Accounts(database).create_key(tenant, mark, frozenset(), 1.0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.dialects import registry
 
-from actors.database import accounts, conversations, decisions, idempotency, ledger
+from actors.database import accounts, conversations, decisions, idempotency, ledger, savings
 from actors.knowledge import records
 
 if TYPE_CHECKING:
@@ -22,8 +22,12 @@ def statements(dialect: str) -> "list[ClauseElement]":
         idempotency._taking(dialect),
         ledger._noting(dialect),
         ledger._booking(dialect),
-        ledger._saving(dialect),
+        ledger.saving(dialect),
         ledger._sums(),
+        savings._keeping(dialect),
+        savings._keeping_targets(dialect),
+        savings._by_answer("bucket"),
+        savings._by_target("day"),
         *(statement for statement, _ in records._QUERIES),
     ]
 

@@ -1,10 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from config import Loaded, load_settings
 from config.models import shipped_models
+from config.platforms import PlatformName
 from routing.capability import Capability
+from routing.errors import ConfigError
+from routing.request_limits import DEAREST_IMAGE_TOKENS
 
 SEED = Path(__file__).with_name("seed.yaml")
 
@@ -95,6 +99,27 @@ def test_a_temperature_is_kept_where_the_model_takes_it(tmp_path: Path) -> None:
     assert loaded.warnings == ()
 
 
+def test_what_an_agent_takes_from_nobody_is_dropped_with_a_warning(tmp_path: Path) -> None:
+    agent = "projects/shop/locations/us-central1/reasoningEngines/42"
+    settings = f"agent_engine: {agent}, model: gemini-pro, max_tokens: 99999, temperature: 0.7"
+    loaded = load_text(tmp_path, f"platforms:\n  google_vertex: {{{settings}}}\n")
+    vertex = loaded.settings.platforms.google_vertex
+    assert vertex is not None
+    assert (vertex.max_tokens, vertex.temperature) == (None, None)
+    assert [warning.key.rpartition(".")[2] for warning in loaded.warnings] == [
+        "model",
+        "max_tokens",
+        "temperature",
+    ]
+
+
+def test_what_is_not_an_agents_name_is_refused_at_its_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"c\.yaml:3: .*agent_engine: write the agent's full name"
+    ):
+        load_text(tmp_path, "platforms:\n  google_vertex:\n    agent_engine: '42'\n")
+
+
 def test_every_replacement_is_a_current_model_of_the_same_vendor() -> None:
     table = shipped_models()
     vendors = {"gpt": "openai", "cha": "openai", "cla": "anthropic", "gem": "google_vertex"}
@@ -122,3 +147,29 @@ def test_no_claude_and_no_later_gpt_takes_a_temperature() -> None:
     for name, row in table.models.items():
         takes = Capability.TEMPERATURE in table.families[row.family].capabilities
         assert takes == name.startswith(("gpt-4", "gemini")), name
+
+
+@pytest.mark.parametrize(
+    ("platform", "model", "tools", "image_tokens"),
+    [
+        ("openai", "gpt-6-luna", 128, 6_150),
+        ("azure_openai", "gpt-6-luna", 128, 6_150),
+        ("openai", "gpt-4o-mini", 128, 48_169),
+        ("anthropic", "claude-sonnet-5-5", None, 5_000),
+        ("google_vertex", "gemini-3.8-flash", 128, 2_240),
+    ],
+)
+def test_every_wire_has_its_limits(
+    platform: PlatformName, model: str, tools: int | None, image_tokens: int
+) -> None:
+    """A family's, and what an image costs where one model of it is dearer."""
+    limits = shipped_models().facts(platform, model).limits
+    assert (limits.tools, limits.image_tokens) == (tools, image_tokens)
+    assert limits.dialect is not None
+
+
+def test_an_unknown_model_has_its_platforms_limits_and_the_dearest_image() -> None:
+    """The wire is the same whatever is behind it; what it bills for an image is not known."""
+    known = shipped_models().facts("anthropic", "claude-opus-5").limits
+    unknown = shipped_models().facts("anthropic", "our-own-tuning").limits
+    assert unknown == replace(known, image_tokens=DEAREST_IMAGE_TOKENS)

@@ -1,4 +1,5 @@
 import pickle
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from config import (
     credential_of,
     load_settings,
     resolve_platforms,
-    to_profile,
+    to_profiles,
 )
 from config.platforms import OpenAISettings, Platforms
 from config.settings import Profile
+from deployments.platforms.prices import price_of
+from routing.capability import Capability
 from routing.errors import ConfigError
 from routing.exchange import Usage
 from routing.money import Price
@@ -80,10 +83,38 @@ def test_what_a_vendor_alone_is_told_is_there_when_it_is_set(tmp_path: Path) -> 
     assert vertex.options == {"project_id": "p", "location": "global"}
 
 
+AGENT = "projects/shop/locations/us-central1/reasoningEngines/42"
+
+
+def test_an_agent_of_agent_engine_answers_in_place_of_the_model(tmp_path: Path) -> None:
+    text = f"platforms: {{google_vertex: {{agent_engine: {AGENT}}}}}"
+    (vertex,) = resolve_platforms(settings_of(tmp_path, text), "production")
+    assert (vertex.state, vertex.options) == ("configured", {"agent_engine": AGENT})
+    profile = to_profiles(
+        vertex, lambda _: price_of(vertex.name, vertex.model, date(2026, 11, 22))
+    )[0]
+    assert profile.model == "agent-engine"
+    assert profile.capabilities == {Capability.STREAMING}
+    assert profile.price is None
+
+
+def test_an_agents_agreed_price_is_an_estimate(tmp_path: Path) -> None:
+    price = "price_override: {input: 1, output: 2}"
+    text = f"platforms: {{google_vertex: {{agent_engine: {AGENT}, {price}}}}}"
+    (vertex,) = resolve_platforms(settings_of(tmp_path, text), "production")
+    assert vertex.price_override is not None
+    assert vertex.price_override.is_estimate
+
+
+def test_an_agent_is_simulated_as_an_agent(tmp_path: Path) -> None:
+    text = f"platforms: {{google_vertex: {{agent_engine: {AGENT}, simulated: true}}}}"
+    assert only(settings_of(tmp_path, text)).options == {"agent_engine": AGENT}
+
+
 def test_a_copilots_price_is_an_estimate_for_each_message(tmp_path: Path) -> None:
     text = "platforms: {copilot_studio: {bot_id: b, secret: s, credits_per_message: 5}}"
     (copilot,) = resolve_platforms(settings_of(tmp_path, text), "production")
-    price = to_profile(copilot, None).price
+    price = to_profiles(copilot, lambda _: None)[0].price
     assert price is not None
     assert (price.cost(Usage()), price.is_estimate) == (Decimal("0.05"), True)
 
@@ -135,7 +166,9 @@ def test_a_profile_says_what_was_configured(tmp_path: Path) -> None:
         "platforms: {openai: {api_key: k, model: gpt-6-luna, regions: [us], quality: 0.9,"
         " price_override: {input: 0.08, output: 0.4}}}"
     )
-    profile = to_profile(only(settings_of(tmp_path, text)), Price(Decimal(1), Decimal(2)))
+    profile = to_profiles(
+        only(settings_of(tmp_path, text)), lambda _: Price(Decimal(1), Decimal(2))
+    )[0]
     assert (profile.name, profile.model, profile.quality) == ("openai", "gpt-6-luna", 0.9)
     assert profile.regions == {"us"}
     assert profile.price is not None
@@ -145,14 +178,17 @@ def test_a_profile_says_what_was_configured(tmp_path: Path) -> None:
 
 
 def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:
-    assert to_profile(only(settings_of(tmp_path, "platforms: {openai: {}}")), None).price is None
+    assert (
+        to_profiles(only(settings_of(tmp_path, "platforms: {openai: {}}")), lambda _: None)[0].price
+        is None
+    )
 
 
 def test_the_limit_of_an_answer_is_the_platforms_or_else_the_models(tmp_path: Path) -> None:
     text = "platforms: {openai: {}, anthropic: {max_tokens: 4000}}"
     openai, anthropic = resolve_platforms(settings_of(tmp_path, text), "development")
     assert openai.max_tokens == openai.facts.max_output_tokens
-    assert to_profile(anthropic, None).max_output_tokens == 4000
+    assert to_profiles(anthropic, lambda _: None)[0].max_output_tokens == 4000
 
 
 def test_no_region_is_promised_unless_written_but_a_simulator_stays_here(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def outcome(
         answer_id=answer_id,
         attempt=0,
         platform=platform,
+        target=f"{platform}/m",
         model="m",
         at=at,
         latency_ms=latency_ms,
@@ -56,7 +57,7 @@ def test_a_good_outcome_shows_in_latency_success_spend_and_length() -> None:
     """Everything a policy reads comes from outcomes."""
     state = CoordinatorState("us-east")
     state.fold([outcome(), outcome(answer_id="ans_2", latency_ms=300.0)], NOON)
-    card = state.snapshot(NOON).of("openai")
+    card = state.snapshot(NOON).of("openai/m")
     assert card.latency_p50_ms == pytest.approx(100, rel=0.03)
     assert card.first_byte_p50_ms == pytest.approx(50, rel=0.03)
     assert (card.success_rate, card.attempts) == (1.0, 2)
@@ -69,7 +70,7 @@ def test_only_answers_say_how_long_answers_take(lost: dict[str, object]) -> None
     """A failure is quick and a departure arbitrary: neither is a latency."""
     state = CoordinatorState("us-east")
     state.fold([outcome(cost_usd=None, **lost)], NOON)  # type: ignore[arg-type]
-    card = state.snapshot(NOON).of("openai")
+    card = state.snapshot(NOON).of("openai/m")
     assert card.latency_p50_ms is None
     assert card.cost_usd_today == 0
 
@@ -78,7 +79,7 @@ def test_a_caller_who_left_says_nothing_about_the_platforms_health() -> None:
     """Abandoned attempts neither heal nor harm."""
     state = CoordinatorState("us-east")
     state.fold([outcome(abandoned=True, cost_usd=None, answer_id=str(n)) for n in range(20)], NOON)
-    card = state.snapshot(NOON).of("openai")
+    card = state.snapshot(NOON).of("openai/m")
     assert (card.success_rate, card.breaker) == (None, BreakerPhase.CLOSED)
 
 
@@ -100,37 +101,37 @@ def test_reading_the_board_again_within_a_moment_costs_nothing_and_changes_nothi
     first = state.snapshot(NOON)
     state.fold([outcome(answer_id="ans_2")], NOON + 0.05)
     assert state.snapshot(NOON + 0.05) is first
-    assert state.snapshot(NOON + 0.2).of("openai").attempts == 2
+    assert state.snapshot(NOON + 0.2).of("openai/m").attempts == 2
 
 
 def test_a_dead_replicas_requests_in_flight_are_forgotten() -> None:
     """Five seconds of silence: its load must not repel traffic for ever."""
     state = CoordinatorState("us-east")
-    state.hear("alive", {"openai": 3}, NOON)
-    state.hear("dead", {"openai": 40, "anthropic": 2}, NOON)
-    assert state.snapshot(NOON).of("openai").in_flight == 43
+    state.hear("alive", {"openai/m": 3}, NOON)
+    state.hear("dead", {"openai/m": 40, "anthropic/m": 2}, NOON)
+    assert state.snapshot(NOON).of("openai/m").in_flight == 43
     later = NOON + REPLICA_SILENCE_S + 0.1
-    state.hear("alive", {"openai": 5}, later)
+    state.hear("alive", {"openai/m": 5}, later)
     snapshot = state.snapshot(later)
-    assert (snapshot.of("openai").in_flight, snapshot.of("anthropic").in_flight) == (5, 0)
+    assert (snapshot.of("openai/m").in_flight, snapshot.of("anthropic/m").in_flight) == (5, 0)
 
 
 def test_a_replicas_last_word_counts() -> None:
     """It tells its whole load each time, not the difference."""
     state = CoordinatorState("us-east")
-    state.hear("one", {"openai": 3}, NOON)
+    state.hear("one", {"openai/m": 3}, NOON)
     state.hear("one", {}, NOON + 0.2)
-    assert state.snapshot(NOON + 0.2).of("openai").in_flight == 0
+    assert state.snapshot(NOON + 0.2).of("openai/m").in_flight == 0
 
 
 def test_the_spend_of_the_day_starts_at_nothing_at_midnight_utc() -> None:
     """Also for a platform that nobody asks any more."""
     state = CoordinatorState("us-east")
     state.fold([outcome(MIDNIGHT - 1, cost_usd="5")], MIDNIGHT - 1)
-    assert state.snapshot(MIDNIGHT - 0.5).of("openai").cost_usd_today == 5
-    assert state.snapshot(MIDNIGHT).of("openai").cost_usd_today == 0
+    assert state.snapshot(MIDNIGHT - 0.5).of("openai/m").cost_usd_today == 5
+    assert state.snapshot(MIDNIGHT).of("openai/m").cost_usd_today == 0
     state.fold([outcome(MIDNIGHT + 1, cost_usd="2", answer_id="ans_2")], MIDNIGHT + 1)
-    assert state.snapshot(MIDNIGHT + 1).of("openai").cost_usd_today == 2
+    assert state.snapshot(MIDNIGHT + 1).of("openai/m").cost_usd_today == 2
 
 
 def test_yesterdays_late_outcome_is_not_todays_spend() -> None:
@@ -138,31 +139,31 @@ def test_yesterdays_late_outcome_is_not_todays_spend() -> None:
     state = CoordinatorState("us-east")
     state.fold([outcome(MIDNIGHT + 1, cost_usd="2")], MIDNIGHT + 1)
     state.fold([outcome(MIDNIGHT - 1, cost_usd="5", answer_id="ans_2")], MIDNIGHT + 2)
-    assert state.snapshot(MIDNIGHT + 2).of("openai").cost_usd_today == 2
+    assert state.snapshot(MIDNIGHT + 2).of("openai/m").cost_usd_today == 2
 
 
 def test_the_ledger_is_the_truth_of_the_spend_after_a_restart() -> None:
     """The checkpoint holds no money; what was booked is read back, and grows from there."""
     state = reborn(CoordinatorState("us-east"))
-    state.restore_spend({"openai": Decimal("1.50")}, NOON)
+    state.restore_spend({"openai/m": Decimal("1.50")}, NOON)
     state.fold([outcome(cost_usd="0.25")], NOON)
-    assert state.snapshot(NOON).of("openai").cost_usd_today == Decimal("1.75")
+    assert state.snapshot(NOON).of("openai/m").cost_usd_today == Decimal("1.75")
 
 
 def test_only_one_caller_gets_the_probe() -> None:
     """Many replicas ask at once about the same open breaker."""
     state = CoordinatorState("us-east")
-    assert state.claim_probe("openai", "ans_0/0", NOON)  # closed: nothing to claim, go on
+    assert state.claim_probe("openai/m", "ans_0/0", NOON)  # closed: nothing to claim, go on
     failures = [
         outcome(NOON, error=ErrorKind.OVERLOADED, cost_usd=None, answer_id=str(n))
         for n in range(CONSECUTIVE_FAILURES)
     ]
     state.fold(failures, NOON)
-    card = state.snapshot(NOON).of("openai")
+    card = state.snapshot(NOON).of("openai/m")
     assert card.breaker is BreakerPhase.OPEN
-    assert not state.claim_probe("openai", "ans_1/0", NOON)
+    assert not state.claim_probe("openai/m", "ans_1/0", NOON)
     due = (card.breaker_until or 0) + 1
-    assert [state.claim_probe("openai", f"ans_{n}/0", due) for n in range(5)] == [
+    assert [state.claim_probe("openai/m", f"ans_{n}/0", due) for n in range(5)] == [
         True, False, False, False, False,
     ]  # fmt: skip
 
@@ -180,15 +181,15 @@ def test_a_checkpoint_brings_back_all_that_decisions_rest_on() -> None:
         ],
         NOON,
     )
-    state.hear("one", {"openai": 7}, NOON)
+    state.hear("one", {"openai/m": 7}, NOON)
     before = state.snapshot(NOON)
     again = reborn(state)
-    again.restore_spend({"openai": Decimal("0.02")}, NOON)
-    again.hear("one", {"openai": 7}, NOON)
+    again.restore_spend({"openai/m": Decimal("0.02")}, NOON)
+    again.hear("one", {"openai/m": 7}, NOON)
     after = again.snapshot(NOON)
     assert after.scorecards == before.scorecards
     assert after.version > before.version
-    assert after.of("anthropic").breaker is BreakerPhase.OPEN
+    assert after.of("anthropic/m").breaker is BreakerPhase.OPEN
 
 
 @given(
@@ -214,7 +215,8 @@ def test_any_history_survives_a_crash_at_any_point(
         )
         straight.fold([one], now)
         crashing.fold([one], now)
-        spent = {name: card.cost_usd_today for name, card in cards(crashing, now).items()}
+        now_seen = cards(crashing, now).values()
+        spent = {card.target: card.cost_usd_today for card in now_seen if card.cost_usd_today}
         crashing = reborn(crashing)
         crashing.restore_spend(spent, now)
     assert cards(crashing, now + 1) == cards(straight, now + 1)

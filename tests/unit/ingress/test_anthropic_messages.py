@@ -139,7 +139,7 @@ def test_a_schema_is_passed_on_as_it_is() -> None:
         ({"tools": [{"type": "web_search_20260318", "name": "web_search"}]}, "tools[0].type"),
         ({"tools": TOOLS, "tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name"),
         ({"tool_choice": {"type": "any"}}, "tool_choice"),
-        ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]}, "messages[0].content[0].source"),
         ({"messages": [{"role": "user", "content": [USE]}]}, "messages[0].content[0]"),
         ({"messages": [{"role": "user", "content": [{**USE, "input": 5}]}]}, "messages[0].content[0].input"),
         ({"messages": [{"role": "assistant", "content": [{"type": "tool_result", "tool_use_id": "1"}]}]}, "messages[0].content[0]"),

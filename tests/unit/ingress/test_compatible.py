@@ -28,13 +28,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
 
+from config.models import shipped_models
 from deployments.agent.attempt import Reporter
 from deployments.agent.executor import Executor
 from deployments.agent.road import Road, RoadOptions, safety_id
+from deployments.agent.witness import Witness
 from deployments.ingress import api, compatible, routes
+from deployments.ingress.assistants import Assistants
 from deployments.ingress.compatible import Compatible
 from deployments.platforms.base import Platform
 from deployments.security.principal import Principal
+from routing.catalog import Catalog
 from routing.clock import SystemClock
 from routing.errors import AccessError, ErrorKind, PlatformError
 from routing.exchange import (
@@ -49,15 +53,21 @@ from routing.exchange import (
 from routing.message import Message, ToolCall, ToolResult
 from routing.outcome import Outcome
 from routing.policies import POLICIES
+from routing.policies.balanced import Weights
 from routing.policy import Strategy
 from routing.scorecard import Snapshot
 from tests.unit.routing.worlds import NOW, platform
 
 if TYPE_CHECKING:
     from actors.database.decisions import Decisions
+    from actors.database.worlds import Worlds
+    from deployments.ingress.budgets import BudgetRoutes
     from deployments.ingress.chat import Chat
+    from deployments.ingress.conversation_run import ConversationRuns
+    from deployments.ingress.conversations import Conversations
     from deployments.ingress.evidence import Evidence
     from deployments.ingress.platforms import Platforms
+    from deployments.ingress.savings import SavingsRoutes
     from routing.message import Json
 
 PERMISSIONS = frozenset({"chat:create", "platforms:read"})
@@ -118,6 +128,10 @@ class Unheard(Reporter):
     @override
     async def claim_probe(self, platform: str, key: str) -> bool:
         return True
+
+    @override
+    def release_probe(self, platform: str, key: str) -> None:
+        pass
 
 
 class Blank:
@@ -181,18 +195,20 @@ async def world() -> AsyncIterator[World]:
     dear = platform("openai", quality=0.9)
     assert dear.price is not None
     dear = replace(dear, price=replace(dear.price, input=Decimal(5), output=Decimal(25)))
+    dear = replace(dear, limits=shipped_models().facts("openai", "gpt-6-luna").limits)
     cheap = replace(platform("anthropic", quality=0.1), simulated=True)
-    profiles = {"openai": dear, "anthropic": cheap}
-    scripts = {name: Scripted() for name in profiles}
+    cheap = replace(cheap, limits=shipped_models().facts("anthropic", "claude-haiku-5-5").limits)
+    catalog = Catalog((dear, cheap))
+    scripts = {name: Scripted() for name in catalog.platforms}
     blank: Any = Blank()
     clock = SystemClock()
-    executor = Executor(scripts, profiles, Unheard(), clock)
+    executor = Executor(scripts, catalog, Unheard(), clock)
     options = RoadOptions(Strategy.CAPABILITY, POLICIES, (), 4, 30.0, 60.0)
     road = Road(
-        profiles,
+        catalog,
         blank,
         executor,
-        cast("Decisions", blank),
+        Witness(catalog, cast("Decisions", blank), cast("Worlds", blank), Weights(), clock),
         options,
         clock,
         random.Random(1),  # noqa: S311
@@ -201,7 +217,18 @@ async def world() -> AsyncIterator[World]:
         cast("Chat", blank),
         cast("Platforms", blank),
         cast("Evidence", blank),
-        Compatible(road, profiles, 800, clock),
+        Compatible(
+            road,
+            catalog,
+            800,
+            clock,
+            max_text_bytes=100_000,
+            assistants=Assistants({}),
+            runs=cast("ConversationRuns", blank),
+        ),
+        cast("Conversations", blank),
+        cast("BudgetRoutes", blank),
+        cast("SavingsRoutes", blank),
     )
     vendors = [row for row in table if row.path.startswith("/v1/")]
     app = api.application(vendors, authenticate, PERMISSIONS, max_body_bytes=100_000)
@@ -587,7 +614,7 @@ async def test_structured_output_is_parsed_by_every_client(world: World) -> None
 
 async def test_a_stream_that_fails_after_text_is_never_whole(world: World) -> None:
     """OpenAI's and Anthropic's clients raise, or show the failure; none reads an end."""
-    world.dear.script = ["hel", DOWN]
+    world.dear.script, world.cheap.script = ["hel", DOWN], [DOWN]
     gpt = world.gpt()
     stream = await gpt.chat.completions.create(model="auto", messages=[USER], stream=True)
     chunks: list[ChatCompletionChunk] = []
@@ -673,7 +700,7 @@ async def test_a_stream_says_who_answers_only_when_it_is_certain(world: World) -
 async def test_both_clients_list_the_models(world: World) -> None:
     """One answer with the fields of both: strategies, platforms, and the models behind them."""
     names = {
-        "auto", "auto:cost", "auto:latency", "auto:capability", "auto:balanced",
+        "auto", "auto:cost", "auto:latency", "auto:capability", "auto:balanced", "auto:adaptive",
         "openai", "anthropic", "openai-model", "anthropic-model",
     }  # fmt: skip
     models = await world.gpt().models.list()
@@ -697,8 +724,24 @@ async def test_openapi_describes_these_routes_in_the_vendors_shapes(world: World
         for status in ("400", "401", "404", "429", "503"):
             schema = responses[status]["content"]["application/json"]["schema"]
             assert schema == {"$ref": f"#/components/schemas/{error}"}
-        assert {"409", "422"}.isdisjoint(responses)
+        assert "422" not in responses
+        # Of these only a response may be a run on a conversation that somebody else runs.
+        assert ("409" in responses) == (path == "/v1/responses")
         kinds = responses["200"]["content"]
         assert kinds["application/json"]["schema"] == {"$ref": f"#/components/schemas/{answer}"}
         assert "text/event-stream" in kinds
         assert {p["name"] for p in row["parameters"]} == set(compatible.REQUEST_HEADERS)
+
+
+async def test_an_outage_in_mid_answer_is_not_noticed_by_either_client(world: World) -> None:
+    """Another platform goes on where the first was lost; the stream ends as a whole one does."""
+    world.dear.script, world.cheap.script = ["You will ", DOWN], ["get it.", reply("get it.")]
+    stream = await world.gpt().chat.completions.create(model="auto", messages=[USER], stream=True)
+    chunks = [chunk async for chunk in stream]
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == "You will get it."
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    async with world.claude().messages.stream(
+        model="auto", max_tokens=50, messages=[{"role": "user", "content": "hi"}]
+    ) as messages:
+        final = await messages.get_final_message()
+    assert final.content[0].model_dump()["text"] == "You will get it."

@@ -14,9 +14,11 @@ from deployments.ingress.dialect import Stamp, Wanted
 from deployments.ingress.openai_chat import ChatCompletions
 from deployments.ingress.openai_chat_schema import ChatCompletionAnswer, ChatCompletionsBody
 from deployments.ingress.vendor_errors import Fault, fault_of
+from deployments.ingress.vendor_tools import NO_PARAMETERS
 from routing.errors import RequestError
 from routing.exchange import ChatReply, FinishReason, Usage
 from routing.message import Message, ToolCall, ToolResult
+from routing.tool_schema import Dialect, tool_findings
 
 STAMP = Stamp("abc", "gpt-real", 1_767_225_600)
 USAGE = Usage(100, 30, 10, 20, 5)
@@ -122,7 +124,8 @@ def test_tools_keep_their_schema_and_strictness() -> None:
     """A function without parameters is one that takes nothing."""
     weather, time = read(tools=TOOLS).request.tools
     assert (weather.strict, weather.description) == (True, "d")
-    assert weather.parameters == {"type": "object", "properties": {}}
+    assert weather.parameters == NO_PARAMETERS
+    assert not tool_findings(weather, Dialect.OPENAI).complaints
     assert (time.strict, time.parameters) == (False, {"type": "object"})
 
 
@@ -157,7 +160,7 @@ def test_the_newer_name_of_the_token_limit_wins(fields: dict[str, int], expected
         ({"tools": TOOLS, "tool_choice": {"type": "custom"}}, "tool_choice"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "system", "content": "be kind"}]}, "messages"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "messages[0].content[0].image_url.url"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages[0].content[0].text"),
         ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),

@@ -135,7 +135,6 @@ def test_a_schema_is_passed_on_as_it_is() -> None:
     [
         ({"background": True}, "background"),
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
-        ({"conversation": "conv_1"}, "conversation"),
         ({"store": True}, "store"),
         ({"prompt": {"id": "p"}}, "prompt"),
         ({"truncation": "auto"}, "truncation"),
@@ -149,7 +148,7 @@ def test_a_schema_is_passed_on_as_it_is() -> None:
         ({"text": {"format": {"type": "json_schema", "name": "a"}}}, "text.format.schema"),
         ({"input": []}, "input"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0]"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input[0].content[0]"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input[0].content[0].image_url"),
         ({"input": [{**CALL, "arguments": "[1]"}]}, "input[0].arguments"),
         ({"input": [{**CALL, "name": 5}]}, "input[0].name"),
         ({"input": [{"type": "function_call_output", "call_id": "9", "output": "x"}]}, "input"),

@@ -21,10 +21,15 @@ from routing.errors import AccessError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from deployments.ingress.breakers import Breakers
+    from deployments.ingress.budgets import BudgetRoutes
     from deployments.ingress.chat import Chat
     from deployments.ingress.compatible import Compatible
+    from deployments.ingress.conversations import Conversations
     from deployments.ingress.evidence import Evidence
     from deployments.ingress.platforms import Platforms
+    from deployments.ingress.regions import Regions
+    from deployments.ingress.savings import SavingsRoutes
     from deployments.security.api_keys import ApiKeys
 
 PERMISSIONS = frozenset({"chat:create", "platforms:read"})
@@ -91,7 +96,14 @@ def the_real_table() -> list[Operation]:
     """The product's rows; its handlers are not called here, so nothing stands behind them."""
     chat, platforms = cast("Chat", _Handlers()), cast("Platforms", _Handlers())
     evidence, compatible = cast("Evidence", _Handlers()), cast("Compatible", _Handlers())
-    return api.operations(chat, platforms, evidence, compatible)
+    conversations = cast("Conversations", _Handlers())
+    budgets = cast("BudgetRoutes", _Handlers())
+    savings = cast("SavingsRoutes", _Handlers())
+    breakers, regions = cast("Breakers", _Handlers()), cast("Regions", _Handlers())
+    return [
+        *api.operations(chat, platforms, evidence, compatible, conversations, budgets, savings),
+        *api.region_operations(breakers, regions),
+    ]
 
 
 class _Handlers:

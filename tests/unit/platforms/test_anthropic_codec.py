@@ -1,10 +1,12 @@
 """Anthropic's codec: what is sent, and what every answer comes to."""
 
+from typing import Any, cast
+
 import orjson
 import pytest
 from inline_snapshot import snapshot
 
-from deployments.platforms.anthropic.codec import decode_reply, encode_request
+from deployments.platforms.anthropic.codec import CACHEABLE_BYTES, decode_reply, encode_request
 from deployments.platforms.anthropic.stream import StreamDecoder
 from deployments.platforms.sse import SseEvent
 from routing.errors import ErrorKind, PlatformError
@@ -19,6 +21,7 @@ from routing.exchange import (
     Usage,
 )
 from routing.message import (
+    Image,
     JsonObject,
     Message,
     ProviderState,
@@ -343,3 +346,65 @@ def test_an_error_in_the_stream_is_mapped_by_its_type(kind_of_error: str, kind: 
     with pytest.raises(PlatformError) as caught:
         feed({"type": "error", "error": {"type": kind_of_error, "message": "Not now."}})
     assert (caught.value.kind, caught.value.status) == (kind, None)
+
+
+def asked(**fields: object) -> dict[str, Any]:
+    request = ChatRequest("claude-haiku-5-5", (QUESTION,), **fields)  # type: ignore[arg-type]
+    return encode_request(request, stream=False)
+
+
+RULES = "Answer from the passages. " * 100
+LONG = ToolSpec("find", "Find it. " * 300, SCHEMA)
+
+
+def test_the_rules_are_marked_for_the_cache_and_the_passages_are_not() -> None:
+    """What other questions begin with is kept; what is found for this one is not paid for twice."""
+    body = asked(system=RULES + "<passages/>", stable_system_chars=len(RULES))
+    assert body["system"] == [
+        {"type": "text", "text": RULES, "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "<passages/>"},
+    ]
+    assert "cache_control" not in body
+
+
+def test_a_beginning_too_short_for_any_model_is_not_marked() -> None:
+    """512 tokens are the least that is ever cached; a short prompt stays one text."""
+    short = RULES[: CACHEABLE_BYTES - 1]
+    assert asked(system=short + "x", stable_system_chars=len(short))["system"] == short + "x"
+    assert asked(system=RULES)["system"] == RULES
+
+
+def test_a_system_prompt_that_is_stable_to_its_end_is_one_block() -> None:
+    """An empty text would be refused."""
+    for rest in ("", " \n"):
+        [block] = asked(system=RULES + rest, stable_system_chars=len(RULES))["system"]
+        assert block["text"] == RULES
+
+
+def test_tools_are_marked_at_the_last_one_and_count_towards_the_rules() -> None:
+    """The cache holds tools first, then the system prompt: a mark covers all before it."""
+    body = asked(tools=(LONG, TOOL), system="Short. <passages/>", stable_system_chars=6)
+    assert [tool.get("cache_control") for tool in body["tools"]] == [None, {"type": "ephemeral"}]
+    assert body["system"][0] == {
+        "type": "text",
+        "text": "Short.",
+        "cache_control": {"type": "ephemeral"},
+    }
+    assert "cache_control" not in asked(tools=(TOOL,))["tools"][0]
+
+
+def test_images_come_before_the_text_of_their_message() -> None:
+    """Bytes and addresses each as the kind of source they are; results stay first."""
+    images = (Image("image/png", data="iVBORw0KGgo="), Image(None, url="https://example.com/a"))
+    said = Message("user", "What is it?", tool_results=(ToolResult("t", "7"),), images=images)
+    request = ChatRequest("claude-haiku-5-5", (said,))
+    [turn] = cast("list[dict[str, Any]]", encode_request(request, stream=False)["messages"])
+    assert turn["content"][1:] == [
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
+        },
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a"}},
+        {"type": "text", "text": "What is it?"},
+    ]
+    assert turn["content"][0]["type"] == "tool_result"

@@ -18,6 +18,7 @@ from routing.exchange import (
     Usage,
 )
 from routing.message import (
+    Image,
     JsonObject,
     Message,
     ProviderState,
@@ -333,3 +334,24 @@ def test_an_error_event_is_an_error_in_either_shape(payload: object) -> None:
         feed(("error", payload))
     assert caught.value.kind is ErrorKind.RATE_LIMITED
     assert caught.value.detail == "rate_limit_exceeded: Slow down."
+
+
+def test_images_are_looked_at_in_a_detail_whose_cost_has_an_end() -> None:
+    """Left to itself, a model may bill a photograph at its full size."""
+    images = (Image("image/png", data="iVBORw0KGgo="), Image(None, url="https://example.com/a"))
+    request = ChatRequest("gpt-6-luna", (Message("user", "What is it?", images=images),))
+    assert encode_request(request, stream=False)["input"] == [
+        {
+            "type": "message",
+            "role": "user",
+            "content": [
+                {
+                    "type": "input_image",
+                    "image_url": "data:image/png;base64,iVBORw0KGgo=",
+                    "detail": "high",
+                },
+                {"type": "input_image", "image_url": "https://example.com/a", "detail": "high"},
+                {"type": "input_text", "text": "What is it?"},
+            ],
+        }
+    ]

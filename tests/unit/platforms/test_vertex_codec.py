@@ -20,6 +20,7 @@ from routing.exchange import (
     Usage,
 )
 from routing.message import (
+    Image,
     JsonObject,
     Message,
     ProviderState,
@@ -425,3 +426,22 @@ def test_an_error_in_the_stream_is_mapped_by_its_status(status: str, kind: Error
     with pytest.raises(PlatformError) as caught:
         feed({"error": {"code": 503, "status": status, "message": "Not now."}})
     assert (caught.value.kind, caught.value.status) == (kind, None)
+
+
+def test_an_image_is_bytes_or_an_address_with_its_media_type() -> None:
+    """Each is a part of its own, before the text."""
+    images = (
+        Image("image/png", data="iVBORw0KGgo="),
+        Image("image/webp", url="https://example.com/a.webp"),
+    )
+    request = ChatRequest(MODEL, (Message("user", "What is it?", images=images),))
+    assert encode_request(request)["contents"] == [
+        {
+            "role": "user",
+            "parts": [
+                {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
+                {"fileData": {"mimeType": "image/webp", "fileUri": "https://example.com/a.webp"}},
+                {"text": "What is it?"},
+            ],
+        }
+    ]

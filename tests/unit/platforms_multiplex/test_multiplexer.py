@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from deployments.platforms.multiplex import (
+    BATCH_IMAGES_MAX,
     BATCH_MAX,
     TICK_S,
     WAITING_MAX,
@@ -25,7 +26,7 @@ from routing.exchange import (
     TextDelta,
     Usage,
 )
-from routing.message import Message
+from routing.message import Image, Message
 
 LOST = PlatformError("openai", ErrorKind.CONNECTION, "its replica was lost")
 
@@ -319,3 +320,20 @@ async def test_a_batch_leaves_in_no_callers_context() -> None:
     whose.set("the first caller's")
     await mux.complete(ask(), 30.0)
     assert seen == [None]
+
+
+async def test_images_leave_in_calls_that_a_replica_takes() -> None:
+    """Eight of eight megabytes are two calls: one would be over a replica's gRPC message."""
+    line = Line()
+    mux = Multiplexer("openai", line.send, line.cancel)
+    picture = Image("image/png", data="A" * (BATCH_IMAGES_MAX // 4))
+    seen = ChatRequest("m", (Message("user", "look", images=(picture,)),))
+    # The first of a tick would leave alone; these wait for one another.
+    asks = [asyncio.create_task(mux.complete(seen, 30.0)) for _ in range(8)]
+    while sum(len(call.items) for call in line.calls) < 8:
+        await line.next_call()
+    assert [len(call.items) for call in line.calls] == [4, 4]
+    for call in line.calls:
+        call.say(*((index, reply()) for index in range(len(call.items))))
+    assert len(await asyncio.gather(*asks)) == 8
+    await mux.aclose()

@@ -1,6 +1,8 @@
 import pytest
 
+from routing import breaker as breakers
 from routing.breaker import (
+    AILMENT_OF,
     CONSECUTIVE_FAILURES,
     COOL_DOWN_S,
     DEFAULT_COOLING_S,
@@ -9,17 +11,17 @@ from routing.breaker import (
     MAX_COOLING_S,
     MIN_ATTEMPTS,
     PROBE_LEASE_S,
+    Ailment,
     Breaker,
     BreakerPhase,
     admits,
     attempt_key,
     claim_probe,
-    fold,
     release_probe,
 )
 from routing.errors import ErrorKind
 from routing.outcome import Outcome
-from tests.unit.routing.worlds import NOW, outcome
+from tests.unit.routing.worlds import NOW, fold, outcome
 
 
 def after_failures(count: int, breaker: Breaker | None = None, now: float = NOW) -> Breaker:
@@ -223,6 +225,16 @@ def test_a_lone_platform_called_past_its_open_breaker_closes_it_by_answering() -
     """With one platform only, recovery is noticed by the first call that works."""
     opened = after_failures(CONSECUTIVE_FAILURES)
     assert fold(opened, outcome(at=NOW + 2), NOW + 2).phase is BreakerPhase.CLOSED
+
+
+def test_what_ails_the_account_leaves_the_models_breaker_alone() -> None:
+    """And a model that is gone says nothing about the key: each breaker heals by itself."""
+    for ailment in Ailment:
+        for error, about in AILMENT_OF.items():
+            after = breakers.fold(Breaker(), ailment, outcome(at=NOW, error=error), NOW)
+            if about is not ailment:
+                assert after.phase is BreakerPhase.CLOSED
+                assert after.window.counts(NOW).failures == 0
 
 
 @pytest.mark.parametrize("error", [ErrorKind.TIMEOUT, ErrorKind.CREDENTIALS])

@@ -5,13 +5,13 @@ import pytest
 
 from routing.breaker import BreakerPhase
 from routing.capability import Capability
-from routing.decision import Decision, decide
+from routing.decision import Decision
 from routing.errors import ErrorKind, NoPlatformAvailable, RequestError
 from routing.platform_profile import PlatformProfile
 from routing.policy import Strategy
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard, Snapshot
-from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, NOW, platform, seen
+from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, NOW, asked, platform, seen
 
 OPENAI = platform("openai", price=DEAR, quality=0.9)
 ANTHROPIC = platform("anthropic", price=CHEAP, quality=0.8)
@@ -29,17 +29,13 @@ def choose(
     fallbacks: tuple[str, ...] = (),
     max_attempts: int = 4,
 ) -> Decision:
-    return decide(
+    return asked(
         profiles,
         snapshot or Snapshot.empty("us-east"),
         requirements or Requirements(),
-        FACTS,
         strategy=strategy,
         platform=name,
         fallback_platforms=fallbacks,
-        now=NOW,
-        seed=1,
-        decision_id="dec_1",
         max_attempts=max_attempts,
     )
 
@@ -218,9 +214,14 @@ def test_a_decision_is_json_as_the_contract_says() -> None:
     first = plain["candidates"][0]
     assert set(first) == {
         "platform",
+        "model",
         "eligible",
         "expected_cost_usd",
+        "cost_bound_usd",
+        "max_tokens",
         "latency_p95_ms",
+        "in_time_probability",
+        "quality",
         "reasons",
     }
     assert first["eligible"] is False

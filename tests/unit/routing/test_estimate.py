@@ -9,7 +9,6 @@ from routing.estimate import (
     TaskFacts,
     affordable_tokens,
     count_input_bytes,
-    expected_cost_usd,
 )
 from routing.exchange import ResponseSchema, Usage
 from routing.message import Message, ProviderState, ToolCall, ToolResult, ToolSpec
@@ -47,7 +46,7 @@ def test_prompts_that_vendors_add_unseen_are_within_the_bound(
 def test_expected_cost_is_what_the_price_list_says() -> None:
     """The estimate and the bill come from one price."""
     billed = CHEAP.cost(Usage(input_tokens=1_000, output_tokens=200))
-    assert expected_cost_usd(CHEAP, 1_000, 200) == billed
+    assert CHEAP.expected(1_000, 200) == pytest.approx(float(billed or 0))
 
 
 def test_money_clamps_the_answer_exactly() -> None:
@@ -119,5 +118,5 @@ def test_a_response_schema_is_part_of_what_is_sent() -> None:
 def test_what_every_call_costs_is_expected_of_every_call() -> None:
     """A platform paid by the message is not free because it counts no tokens."""
     price = Price(Decimal(0), Decimal(0), per_call=Decimal("0.02"))
-    assert expected_cost_usd(price, 1000, 1000) == Decimal("0.02")
+    assert price.expected(1000, 1000) == pytest.approx(0.02)
     assert price.bound(1000, 1000) == price.cost(Usage()) == Decimal("0.02")

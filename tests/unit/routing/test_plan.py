@@ -22,7 +22,7 @@ def taking(*latencies_ms: float) -> list[Candidate]:
 
 
 def plan(deadline_s: float, *latencies_ms: float) -> AttemptPlan:
-    return make_plan(taking(*latencies_ms), deadline_s, 4, NOW)
+    return make_plan(taking(*latencies_ms), deadline_s, 4, FACTS, NOW)
 
 
 def test_a_fallback_has_its_p95_left_after_a_primary_that_hangs() -> None:
@@ -63,5 +63,5 @@ def test_an_attempt_due_for_a_probe_says_so() -> None:
     """The executor claims the probe, or two replicas would both send it."""
     due = Scorecard("openai", breaker=BreakerPhase.OPEN, breaker_until=NOW - 1)
     candidate = assess(platform("openai"), due, Requirements(), FACTS, NOW)
-    assert make_plan([candidate], 5.0, 4, NOW).primary.is_probe
+    assert make_plan([candidate], 5.0, 4, FACTS, NOW).primary.is_probe
     assert not plan(5.0, 1_000).primary.is_probe

@@ -21,7 +21,7 @@ def candidate(profile: PlatformProfile, card: Scorecard | None = None) -> Candid
 
 
 def order(strategy: Strategy, *candidates: Candidate, seed: int = 1) -> list[str]:
-    return [c.platform for c in POLICIES[strategy](candidates, Random(seed))]  # noqa: S311
+    return [c.platform for c in POLICIES[strategy](candidates, Random(seed)).order]  # noqa: S311
 
 
 def timed(name: str, ms: float, in_flight: int = 0, success_rate: float = 1.0) -> Candidate:
@@ -140,4 +140,4 @@ def test_an_operators_weights_decide_what_balanced_means() -> None:
     policy = make_policies(Weights(cost=0, latency=0, quality=1))[Strategy.BALANCED]
     cheap = candidate(platform("cheap", price=CHEAP, quality=0.8))
     fine = candidate(platform("fine", price=DEAR, quality=0.9))
-    assert policy([cheap, fine], Random(1))[0].platform == "fine"  # noqa: S311
+    assert policy([cheap, fine], Random(1)).order[0].platform == "fine"  # noqa: S311

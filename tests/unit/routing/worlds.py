@@ -1,18 +1,27 @@
 """Small worlds for routing's tests: a platform, a scoreboard, an outcome; what matters is named."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
+from routing import breaker as breakers
+from routing.breaker import AILMENT_OF, Ailment, Breaker
 from routing.capability import Capability
+from routing.decision import Decision, decide
 from routing.errors import ErrorKind
 from routing.estimate import TaskFacts
 from routing.exchange import Usage
 from routing.money import Price
 from routing.outcome import Outcome
+from routing.plan import DEFAULT_DEADLINE_S, MAX_ATTEMPTS
 from routing.platform_profile import PlatformProfile
+from routing.policy import Strategy
+from routing.question import Question
+from routing.requirement import Requirements
 from routing.scorecard import Scorecard, Snapshot
 
 NOW = 1_767_225_600.0
 FACTS = TaskFacts(input_bytes=2_000, messages=3, max_tokens=800)
+NO_LIMITS = Requirements()
 CHEAP = Price(Decimal("0.25"), Decimal("1.25"))
 DEAR = Price(Decimal(5), Decimal(25))
 
@@ -43,8 +52,49 @@ def platform(
 
 
 def seen(*scorecards: Scorecard) -> Snapshot:
-    """A scoreboard of these."""
-    return Snapshot(7, "us-east", NOW, {card.platform: card for card in scorecards})
+    """A scoreboard of these; a platform's name alone stands for the model it has in `platform`."""
+    named = {
+        card.target if "/" in card.target else f"{card.target}/{card.target}-model": card
+        for card in scorecards
+    }
+    return Snapshot(7, "us-east", NOW, named)
+
+
+def asked(
+    profiles: Sequence[PlatformProfile],
+    snapshot: Snapshot,
+    requirements: Requirements = NO_LIMITS,
+    facts: TaskFacts = FACTS,
+    *,
+    strategy: Strategy = Strategy.COST_OPTIMIZED,
+    platform: str | None = None,
+    model: str | None = None,
+    fallback_platforms: Sequence[str] = (),
+    deadline_s: float = DEFAULT_DEADLINE_S,
+    seed: int = 1,
+    max_attempts: int = MAX_ATTEMPTS,
+    now: float = NOW,
+) -> Decision:
+    """The decision on a question of which only what matters is said."""
+    question = Question(
+        requirements,
+        facts,
+        strategy,
+        now,
+        seed,
+        platform,
+        model,
+        tuple(fallback_platforms),
+        deadline_s,
+        max_attempts,
+    )
+    return decide(profiles, snapshot, question, decision_id="dec_1")
+
+
+def fold(breaker: Breaker, of: Outcome, now: float) -> Breaker:
+    """The breaker for that ailment which the outcome is about."""
+    ailment = Ailment.HEALTH if of.error is None else AILMENT_OF[of.error]
+    return breakers.fold(breaker, ailment, of, now)
 
 
 def outcome(
@@ -63,6 +113,7 @@ def outcome(
         answer_id=answer_id,
         attempt=attempt,
         platform="openai",
+        target="openai/openai-model",
         model="openai-model",
         at=at,
         latency_ms=latency_ms,

@@ -13,6 +13,7 @@ from deployments.simulators.reply import (
     split_text,
 )
 from deployments.simulators.tools import SimTool
+from routing.continuation import INSTRUCTION
 
 PASSAGE = '<passage id="kb-1" title="Refunds">Refunds take 14 days. They need a receipt.</passage>'
 INVOICE = SimTool(
@@ -37,6 +38,30 @@ def test_a_forced_tool_is_called_without_being_asked_for() -> None:
     """A caller may insist."""
     reply = compose(Prompt("Good morning", tools=(INVOICE,), must_call=True))
     assert reply.stop == "tool_calls"
+
+
+BEGUN_FOR = "How long do refunds take?"
+
+
+def test_an_answer_that_another_began_is_gone_on_with() -> None:
+    """What a model does when it is shown its own unfinished words and asked for the rest."""
+    whole = compose(Prompt(BEGUN_FOR, PASSAGE)).text
+    for cut in (1, len(whole) // 2, len(whole) - 1, len(whole)):
+        begun = Prompt(INSTRUCTION, PASSAGE, begun=whole[:cut], begun_for=BEGUN_FOR)
+        assert compose(begun).text == whole[cut:]
+
+
+def test_what_it_would_not_have_said_is_not_gone_on_with() -> None:
+    """A simulator continues its own words, and makes nothing of a stranger's."""
+    begun = Prompt(INSTRUCTION, PASSAGE, begun="Refunds are immediate", begun_for=BEGUN_FOR)
+    assert compose(begun).text == NO_ANSWER
+
+
+def test_an_ordinary_question_after_an_answer_is_answered_from_its_beginning() -> None:
+    """Only who asks to continue gets the rest."""
+    whole = compose(Prompt(BEGUN_FOR, PASSAGE)).text
+    asked = Prompt(BEGUN_FOR, PASSAGE, begun=whole[:10], begun_for=BEGUN_FOR)
+    assert compose(asked).text == whole
 
 
 def test_a_schema_turns_the_answer_into_json() -> None:

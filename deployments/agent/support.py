@@ -1,4 +1,4 @@
-"""UnifiedAgent: from a customer's question to a grounded answer, kept in its conversation."""
+"""SupportAgent: from a customer's question to a grounded answer, kept in its conversation."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from actors.database.conversations import Conversations, NewTurn, TurnRow
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.agent import prompt
+from deployments.agent.budgets import payer_of
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Decided, Delta, Done, Grounded
-from deployments.agent.road import Arrival, Departure, Limits, Road, safety_id
+from deployments.agent.executor import Resumed
+from deployments.agent.road import Arrival, Departure, Limits, Road, safety_id, thread_key
 from deployments.mcp_gateway.context import Context, ContextGateway
 from deployments.security.principal import Principal
 from routing.capability import Capability
@@ -37,7 +39,7 @@ class _Prepared:
     departure: Departure
 
 
-class UnifiedAgent:
+class SupportAgent:
     """Answers questions over whichever platform the limits and the moment allow."""
 
     def __init__(
@@ -56,7 +58,9 @@ class UnifiedAgent:
 
     async def decide(self, principal: Principal, ask: Ask) -> Decision:
         """The decision alone; nobody is called and nothing is kept."""
-        return (await self._prepare(principal, ask)).departure.decision
+        departure = (await self._prepare(principal, ask)).departure
+        departure.settle()
+        return departure.decision
 
     async def answer(self, principal: Principal, ask: Ask) -> Answer:
         """The whole answer, once it is kept in its conversation."""
@@ -67,18 +71,25 @@ class UnifiedAgent:
     async def stream(self, principal: Principal, ask: Ask) -> AsyncGenerator[AgentEvent, None]:
         """What happens, as it happens; `Done` is the last event of an answer that is whole."""
         ready = await self._prepare(principal, ask)
-        yield Decided(ready.departure.decision)
-        yield Grounded(ready.context)
-        async with contextlib.aclosing(self._road.stream(ready.departure)) as steps:
-            async for step in steps:
-                match step:
-                    case TextDelta(text):
-                        yield Delta(text)
-                    case Arrival():
-                        yield Done(await self._finish(principal, ask, ready, step))
+        try:
+            yield Decided(ready.departure.decision)
+            yield Grounded(ready.context)
+            async with contextlib.aclosing(self._road.stream(ready.departure)) as steps:
+                async for step in steps:
+                    match step:
+                        case TextDelta(text):
+                            yield Delta(text)
+                        case Resumed():
+                            yield step
+                        case Arrival():
+                            yield Done(await self._finish(principal, ask, ready, step))
+        finally:
+            # Also where the caller left before anybody was asked.
+            ready.departure.settle()
 
     async def _prepare(self, principal: Principal, ask: Ask) -> _Prepared:
         began = self._clock.monotonic()
+        conversation_id = ask.conversation_id or f"conv_{uuid.uuid4().hex}"
         history = await self._history(principal, ask)
         context = await self._context.get_context(
             principal.tenant, ask.message, ask.user_id, ask.sources
@@ -87,11 +98,14 @@ class UnifiedAgent:
             model="",
             messages=prompt.messages(history, ask.message),
             system=prompt.system_text(context.passages),
+            stable_system_chars=len(prompt.RULES),
             max_tokens=ask.max_tokens or self._max_tokens,
             safety_id=safety_id(principal.tenant, ask.user_id),
+            thread_key=thread_key(principal.tenant, ask.user_id, conversation_id),
         )
-        departure = self._road.depart(principal.tenant, request, _grounding(ask.limits), began)
-        return _Prepared(ask.conversation_id or f"conv_{uuid.uuid4().hex}", context, departure)
+        payer = payer_of(principal, ask.user_id, conversation_id)
+        departure = await self._road.depart(payer, request, _grounding(ask.limits), began)
+        return _Prepared(conversation_id, context, departure)
 
     async def _history(self, principal: Principal, ask: Ask) -> Sequence[TurnRow]:
         if ask.conversation_id is None:

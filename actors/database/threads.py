@@ -1,0 +1,232 @@
+"""Threads: conversations of OpenAI's API, item by item, with one writer at a time.
+
+Whoever runs a thread holds a lease on it until a moment named in advance: a process that
+dies in the middle leaves the thread as it was, and free again at that moment.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from actors.database import thread_rows as rows_of
+from actors.database.engine import Database
+from actors.database.tables import thread, thread_item
+from actors.database.thread_rows import Held, Item, Page, Thread
+from routing.errors import ConflictError
+
+
+class Threads:
+    """Keeps threads, each for the tenant it belongs to and nobody else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self, tenant: str, metadata: Mapping[str, str], items: Sequence[Item], now: float
+    ) -> Thread:
+        """Begin a thread.
+
+        Raises:
+            RequestError: an item is too large.
+        """
+        made = Thread(f"conv_{secrets.token_hex(24)}", metadata, now)
+        sizes = rows_of.sizes_of(items)
+        opening = {
+            "tenant": tenant,
+            "id": made.id,
+            "metadata": metadata,
+            "last_seq": len(items),
+            "items": len(items),
+            "bytes": sum(sizes),
+            "created_at": now,
+            "updated_at": now,
+        }
+        rows = rows_of.values(tenant, made.id, 1, items, sizes)
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(thread), opening)
+            if rows:
+                connection.execute(insert(thread_item), rows)
+
+        await self._database.write(work)
+        return made
+
+    async def get(self, tenant: str, thread_id: str) -> Thread:
+        """The tenant's thread of that id; raises AccessError: `not_found`."""
+        return await self._database.read(
+            lambda connection: rows_of.thread_of(rows_of.find(connection, tenant, thread_id))
+        )
+
+    async def relabel(self, tenant: str, thread_id: str, metadata: Mapping[str, str]) -> Thread:
+        """Replace the metadata; raises AccessError: `not_found`."""
+
+        def work(connection: Connection) -> Thread:
+            values = {"of": tenant, "named": thread_id, "labels": metadata}
+            connection.execute(rows_of.RELABEL, values)
+            return rows_of.thread_of(rows_of.find(connection, tenant, thread_id))
+
+        return await self._database.write(work)
+
+    async def delete(self, tenant: str, thread_id: str) -> Thread:
+        """Remove the thread with all its items; raises AccessError: `not_found`.
+
+        A run under way finds nothing to add to when it ends.
+        """
+
+        def work(connection: Connection) -> Thread:
+            gone = rows_of.thread_of(rows_of.find(connection, tenant, thread_id))
+            connection.execute(rows_of.DELETE, {"of": tenant, "named": thread_id})
+            return gone
+
+        return await self._database.write(work)
+
+    async def page(
+        self, tenant: str, thread_id: str, after: str | None, limit: int, *, newest_first: bool
+    ) -> Page:
+        """At most `limit` items, from behind the item `after` on.
+
+        Raises:
+            AccessError: `not_found`: there is no such thread, or no such item in it.
+            RequestError: its items are kept at the vendor.
+        """
+
+        def work(connection: Connection) -> Page:
+            rows_of.must_be_here(rows_of.find(connection, tenant, thread_id))
+            statement = select(thread_item).where(
+                thread_item.c.tenant == tenant, thread_item.c.thread_id == thread_id
+            )
+            seq = thread_item.c.seq
+            if after is not None:
+                passed = rows_of.find_item(connection, tenant, thread_id, after).seq
+                statement = statement.where(seq < passed if newest_first else seq > passed)
+            statement = statement.order_by(seq.desc() if newest_first else seq).limit(limit + 1)
+            rows = connection.execute(statement).all()
+            return Page([rows_of.item_of(row) for row in rows[:limit]], len(rows) > limit)
+
+        return await self._database.read(work)
+
+    async def item(self, tenant: str, thread_id: str, item_id: str) -> Item:
+        """One item; raises as `page` does."""
+
+        def work(connection: Connection) -> Item:
+            rows_of.must_be_here(rows_of.find(connection, tenant, thread_id))
+            return rows_of.item_of(rows_of.find_item(connection, tenant, thread_id, item_id))
+
+        return await self._database.read(work)
+
+    async def add(self, tenant: str, thread_id: str, items: Sequence[Item], now: float) -> None:
+        """Put `items` at the thread's end.
+
+        Raises:
+            AccessError: `not_found`.
+            ConflictError: `conversation_locked`: a run is under way.
+            RequestError: an item is too large, the thread is full, or its items are elsewhere.
+        """
+        sizes = rows_of.sizes_of(items)
+
+        def work(connection: Connection) -> None:
+            row = rows_of.find_free(connection, tenant, thread_id, now)
+            rows_of.must_be_here(row)
+            rows_of.must_have_room(row, len(items), sum(sizes))
+            rows_of.append(connection, row, tenant, items, sizes, now)
+
+        await self._database.write(work)
+
+    async def drop(self, tenant: str, thread_id: str, item_id: str, now: float) -> Thread:
+        """Remove one item, and what the platform that made it would still be told of it.
+
+        Raises:
+            AccessError: `not_found`: there is no such thread, or no such item in it.
+            ConflictError: `conversation_locked`: a run is under way.
+            RequestError: its items are kept at the vendor.
+        """
+
+        def work(connection: Connection) -> Thread:
+            row = rows_of.find_free(connection, tenant, thread_id, now)
+            rows_of.must_be_here(row)
+            gone = rows_of.find_item(connection, tenant, thread_id, item_id)
+            mine = (thread_item.c.tenant == tenant) & (thread_item.c.thread_id == thread_id)
+            connection.execute(delete(thread_item).where(mine, thread_item.c.seq == gone.seq))
+            if gone.answer_id is not None:
+                # The platform's own words hold the whole answer: with a part gone, all must go.
+                connection.execute(
+                    update(thread_item)
+                    .where(mine, thread_item.c.answer_id == gone.answer_id)
+                    .values(platform=None, state=None)
+                )
+            left = {"items": row.items - 1, "bytes": row.bytes - gone.size, "updated_at": now}
+            connection.execute(
+                update(thread)
+                .where(thread.c.tenant == tenant, thread.c.id == thread_id)
+                .values(left)
+            )
+            return rows_of.thread_of(row)
+
+        return await self._database.write(work)
+
+    async def hold(
+        self, tenant: str, thread_id: str, adding: Sequence[Item], now: float, until: float
+    ) -> Held:
+        """Take the thread for a run that will add `adding` and its answer; free again at `until`.
+
+        Raises:
+            AccessError: `not_found`.
+            ConflictError: `conversation_locked`: another run is under way.
+            RequestError: an item is too large, or the thread is full.
+        """
+        lease = secrets.token_hex(8)
+        sizes = rows_of.sizes_of(adding)
+
+        def work(connection: Connection) -> Thread:
+            row = rows_of.find_free(connection, tenant, thread_id, now)
+            rows_of.must_have_room(row, len(adding), sum(sizes))
+            values = {"of": tenant, "named": thread_id, "holder": lease, "until": until}
+            connection.execute(rows_of.LEASE, values)
+            return rows_of.thread_of(row)
+
+        taken = await self._database.write(work)
+        # Not with the writer's lock held: a long thread takes milliseconds to read.
+        asked = {"of": tenant, "named": thread_id}
+        rows = await self._database.read(
+            lambda connection: connection.execute(rows_of.ITEMS, asked).all()
+        )
+        return Held(lease, taken, [rows_of.item_of(row) for row in rows])
+
+    async def finish(
+        self,
+        tenant: str,
+        thread_id: str,
+        lease: str,
+        items: Sequence[Item],
+        now: float,
+        vendor: tuple[str, str] | None = None,
+    ) -> None:
+        """Add what a run came to and let the thread go; all of it, or nothing.
+
+        What was answered is kept whatever its size: it was bounded where it was made.
+        `vendor` says where the items are kept from now on, and by which id.
+
+        Raises:
+            ConflictError: `conversation_changed`: the lease ran out and another run began, or
+                the thread was deleted meanwhile.
+        """
+        sizes = [rows_of.size_of(item) for item in items]
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(rows_of.THREAD, {"of": tenant, "named": thread_id}).first()
+            if row is None or row.lease != lease:
+                message = "The conversation was deleted, or run by somebody else, meanwhile."
+                raise ConflictError("conversation_changed", message)
+            rows_of.append(connection, row, tenant, items, sizes, now, vendor)
+
+        await self._database.write(work)
+
+    async def release(self, tenant: str, thread_id: str, lease: str) -> None:
+        """Let the thread go as it was."""
+        statement = (
+            update(thread)
+            .where(thread.c.tenant == tenant, thread.c.id == thread_id, thread.c.lease == lease)
+            .values(lease=None, leased_until=None)
+        )
+        await self._database.write(lambda connection: connection.execute(statement).close())

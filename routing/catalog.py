@@ -1,0 +1,26 @@
+"""Every target there is: the models of the platforms of a configuration, in the operator's order."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from routing.platform_profile import PlatformProfile
+
+
+class Catalog:
+    """The targets, read-only. A platform's first model is its own choice where none is named."""
+
+    __slots__ = ("by_target", "platforms", "profiles")
+
+    def __init__(self, profiles: Iterable[PlatformProfile]) -> None:
+        self.profiles = tuple(profiles)
+        """In the operator's order, which breaks ties."""
+
+        self.by_target: Mapping[str, PlatformProfile] = MappingProxyType(
+            {profile.target: profile for profile in self.profiles}
+        )
+        self.platforms = tuple(dict.fromkeys(profile.name for profile in self.profiles))
+        """Every platform's name once."""
+
+    def of(self, platform: str) -> tuple[PlatformProfile, ...]:
+        """The models of a platform, its own choice first; empty if there is no such platform."""
+        return tuple(profile for profile in self.profiles if profile.name == platform)

@@ -1,0 +1,151 @@
+"""Under any load the latency strategy is no worse than chance, and near what queues allow at best.
+
+`python -m tests.property.test_load` prints the table that the README quotes.
+"""
+
+import csv
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routing.policy import Strategy
+from tests.queueing import (
+    Choose,
+    Result,
+    Scene,
+    Vendor,
+    at_random,
+    by_strategy,
+    hot_and_cold,
+    lognormal,
+    mean_of_the_last_ten,
+    measured,
+    run,
+    shortest_queue,
+)
+
+MEASURED = Path(__file__).parents[3] / "shared/data/routing/llmperf_latency/individual.csv.gz"
+LOADS = (0.1, 0.3, 0.5, 0.8, 0.95)
+UNEQUAL = tuple(
+    lognormal(name, 20, median_s)
+    for name, median_s in zip("abcde", (1.0, 1.25, 2.0, 3.0, 4.0), strict=True)
+)
+SCENE = Scene(UNEQUAL, 0.5, replicas=2, requests=1_500, warm_up=300)
+PRODUCT = (Strategy.LATENCY, Strategy.BALANCED)
+NOISE = 1.02
+"""Of the same requests in another order."""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def times_of(vendors: tuple[Vendor, ...], load: float) -> dict[str, Result]:
+    scene = replace(SCENE, vendors=vendors, load=load)
+    choices: dict[str, Choose] = {
+        "chance": at_random,
+        "hot_and_cold": hot_and_cold,
+        **{strategy.value: by_strategy(scene, strategy) for strategy in PRODUCT},
+    }
+    return {name: run(scene, choose) for name, choose in choices.items()}
+
+
+def check(times: dict[str, Result]) -> None:
+    chance, reference = times["chance"], times["hot_and_cold"]
+    for strategy in PRODUCT:
+        ours = times[strategy.value]
+        assert ours.mean_s <= NOISE * chance.mean_s, (strategy, ours, chance)
+        assert ours.p99_s <= NOISE * chance.p99_s, (strategy, ours, chance)
+        assert ours.mean_s <= 1.1 * reference.mean_s, (strategy, ours, reference)
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_over_unequal_platforms_it_beats_chance_and_keeps_up_with_prequal(load: float) -> None:
+    """Mean and p99, from an idle service to a nearly full one, on boards a quarter second old."""
+    check(times_of(UNEQUAL, load))
+
+
+@pytest.mark.skipif(not MEASURED.exists(), reason="the measured latencies are not here")
+@pytest.mark.parametrize("load", [0.3, 0.8])
+def test_over_measured_platforms_it_does_too(load: float) -> None:
+    """Eight vendors of a 70b model, their means from 0.8 to 16 s."""
+    check(times_of(measured_vendors(), load))
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([5, 20, 50]), st.sampled_from([0.5, 1.0, 2.0, 5.0])),
+        min_size=2,
+        max_size=4,
+    ),
+    st.sampled_from([0.1, 0.5, 0.9]),
+    st.integers(1, 4),
+)
+def test_of_any_platforms_at_any_load_it_is_no_worse_than_chance(
+    platforms: list[tuple[int, float]], load: float, replicas: int
+) -> None:
+    """Small and fast, large and slow, all alike: chance never has the better mean."""
+    vendors = tuple(lognormal(f"v{i}", *one) for i, one in enumerate(platforms))
+    scene = Scene(vendors, load, replicas, requests=600, warm_up=200)
+    chance = run(scene, at_random)
+    for strategy in PRODUCT:
+        ours = run(scene, by_strategy(scene, strategy))
+        assert ours.mean_s <= 1.05 * chance.mean_s, (strategy, ours, chance)
+
+
+def test_the_mean_of_the_last_ten_collapses_where_ours_does_not() -> None:
+    """All requests run to the platform that was fast a moment ago, and make it slow."""
+    scene = replace(SCENE, load=0.5)
+    naive = run(scene, mean_of_the_last_ten)
+    assert naive.p99_s > 5 * run(scene, by_strategy(scene, Strategy.LATENCY)).p99_s
+
+
+@pytest.mark.parametrize("strategy", PRODUCT)
+def test_knowing_ones_own_requests_at_once_shortens_queues(strategy: Strategy) -> None:
+    """Quick answers, of which several come and go between two boards: the old one misleads."""
+    vendors = tuple(lognormal(name, 4, 0.1) for name in "abcd")
+    scene = Scene(vendors, 0.8, replicas=1, requests=1_500, warm_up=300)
+    fresh = run(scene, by_strategy(scene, strategy))
+    stale = run(scene, by_strategy(scene, strategy, is_fresh=False))
+    assert fresh.mean_s < 0.7 * stale.mean_s
+
+
+def measured_vendors() -> tuple[Vendor, ...]:
+    """One vendor of each provider of the 70b model that was measured."""
+    times_s: dict[str, list[float]] = {}
+    with gzip.open(MEASURED, "rt", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            if row["model_size"] == "70b" and not row["error_code"]:
+                times_s.setdefault(row["provider"], []).append(float(row["end_to_end_latency_s"]))
+    return tuple(measured(name, 20, seconds) for name, seconds in sorted(times_s.items()))
+
+
+def table(vendors: tuple[Vendor, ...]) -> str:
+    """Mean and p99 in seconds at each load, as Markdown."""
+    columns: dict[str, Choose | Strategy] = {
+        "random": at_random,
+        "mean of the last ten": mean_of_the_last_ten,
+        "hot-cold (Prequal)": hot_and_cold,
+        "shortest queue, all-knowing": shortest_queue,
+        "`latency`": Strategy.LATENCY,
+        "`balanced`": Strategy.BALANCED,
+    }
+    lines = [f"| load | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for load in LOADS:
+        scene = replace(SCENE, vendors=vendors, load=load, requests=3_000, warm_up=500)
+        cells = []
+        for choice in columns.values():
+            chosen = by_strategy(scene, choice) if isinstance(choice, Strategy) else choice
+            times = run(scene, chosen)
+            cells.append(f"{times.mean_s:.2f} / {times.p99_s:.1f}")
+        lines.append(f"| {load:.0%} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(UNEQUAL))  # noqa: T201
+    if MEASURED.exists():
+        print(table(measured_vendors()))  # noqa: T201

@@ -30,6 +30,9 @@ CONTEXT = 6
 _DAMPED = (0.0, *(1.0 + math.log(count) for count in range(1, TOKENS_MAX + 1)))
 
 _TOKEN = re.compile(r"[a-z]+|[0-9]+|[^\sa-z0-9]")
+_CODE_SIGNS = ("def ", "python", "```", "function")
+"""Without one of these the pattern cannot match, and takes 50 us of a message to find out."""
+
 _CODE = re.compile(r"\bdef |\bpython\b|```|\bfunction\b")
 
 
@@ -156,7 +159,7 @@ def raw_style(text: str) -> tuple[float, ...]:
     return (
         math.log1p(len(text)),
         float("\n" in start),
-        float(_CODE.search(lower) is not None),
+        float(any(map(lower.__contains__, _CODE_SIGNS)) and _CODE.search(lower) is not None),
         sum(map(start.count, "0123456789")) / max(len(start), 1),
         float("(a)" in lower or "\na." in lower or "\na)" in lower),
         float(min(start.count("?"), 5)),

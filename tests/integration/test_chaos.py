@@ -99,7 +99,7 @@ async def heal_breaker(http: httpx2.AsyncClient, simulators: Simulators, platfor
 async def test_a_slow_platform_is_waited_for_within_the_time_there_is(
     healthy: httpx2.AsyncClient, simulators: Simulators
 ) -> None:
-    """Late is not wrong: one attempt, the whole text."""
+    """Late is not wrong: the whole text, from it or from who was asked beside it."""
     text = await whole_text(healthy)
     await simulators.script(
         "openai", {"kind": "slow", "delay_ms": 1_000, "chunk_delay_ms": 50, "times": 2}
@@ -108,7 +108,7 @@ async def test_a_slow_platform_is_waited_for_within_the_time_there_is(
     heard = await listen(healthy, TO_ANTHROPIC)
     heard.assert_honest()
     assert answer["text"] == heard.text == text
-    assert [a["outcome"] for a in answer["attempts"]] == ["ok"]
+    assert {a["outcome"] for a in answer["attempts"]} <= {"ok", "abandoned"}
 
 
 async def test_a_platform_that_hangs_loses_its_turn_in_time_for_the_next(
@@ -125,23 +125,24 @@ async def test_a_platform_that_hangs_loses_its_turn_in_time_for_the_next(
         assert [a["outcome"] for a in whole["attempts"]] == ["timeout", "ok"]
 
 
-async def test_a_platform_that_falls_silent_in_mid_sentence_ends_in_an_error_in_time(
+async def test_a_platform_that_falls_silent_in_mid_sentence_is_gone_on_for_in_time(
     healthy: httpx2.AsyncClient, simulators: Simulators
 ) -> None:
-    """What was read cannot be taken back, and is not passed off as an answer."""
+    """What was read cannot be taken back: another platform says the rest."""
+    text = await whole_text(healthy)
     await simulators.script("openai", {"kind": "stall", "after_chunks": 3, "stall_s": 60})
     began = time.monotonic()
     heard = await listen(healthy, {**TO_ANTHROPIC, "requirements": {"max_latency_ms": 3_000}})
     heard.assert_honest()
-    assert heard.text
-    assert heard.error["code"] == "platform_error"
+    assert heard.text == text
+    assert "resumed" in heard.names
     assert time.monotonic() - began < 20
 
 
 async def test_a_platforms_replica_killed_under_a_hundred_streams_leaves_no_half_answer(
     healthy: httpx2.AsyncClient, product: Product, simulators: Simulators
 ) -> None:
-    """Who had read nothing is answered by the other platform; who had is told the truth."""
+    """Who had read nothing is answered by the other platform; who had is told the rest by it."""
     text = await whole_text(healthy)
     await simulators.clear()
     await simulators.script(
@@ -172,9 +173,10 @@ async def test_a_platforms_replica_killed_under_a_hundred_streams_leaves_no_half
     failed_over = [one for one in silent if one.done is not None]
     assert len(failed_over) >= 40
     for one in failed_over:
-        assert [a["outcome"] for a in one.done["attempts"]] == ["connection", "ok"]
-        assert one.done["platform"] == "anthropic"
-    assert any(one.error is not None for one in begun)
+        *lost, last = [a["outcome"] for a in one.done["attempts"]]
+        assert (last, one.done["platform"]) == ("ok", "anthropic")
+        assert set(lost) <= {"connection", "abandoned"}
+    assert any("resumed" in one.names for one in begun)
     await simulators.clear()
     await until(lambda: is_another(old, product.replicas("platform-openai")))
     await heal(product, healthy)
@@ -213,7 +215,12 @@ def unbooked(product: Product, answers: Sequence[dict[str, Any]]) -> set[str]:
     with contextlib.closing(
         sqlite3.connect(f"file:{product.home}/supportmax.sqlite?mode=ro", uri=True)
     ) as db:
-        booked = [row[0] for row in db.execute("SELECT answer_id FROM ledger WHERE error IS NULL")]
+        booked = [
+            row[0]
+            for row in db.execute(
+                "SELECT answer_id FROM ledger WHERE error IS NULL AND NOT abandoned"
+            )
+        ]
     return {a["id"] for a in answers if booked.count(a["id"]) != 1}
 
 

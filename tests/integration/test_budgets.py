@@ -140,7 +140,7 @@ async def test_a_spent_budget_refuses_exactly_and_is_never_overspent_with_the_co
             break
         # What was set aside and not spent, and was lent and not used, is told once a second.
         await asyncio.sleep(1.5)
-    assert set(statuses) == {429}
+    assert set(statuses) == {429}, (given, statuses, spent_usd(product), await budget(http))
     assert given > 20
     async with asyncio.timeout(BACK_S):
         while (row := await budget(http))["reserved_usd"]:  # noqa: ASYNC110  another process's doing

@@ -121,8 +121,11 @@ async def test_the_ledger_books_exactly_what_the_answer_said_it_cost(
         answer = (await listen(healthy)).done
     else:
         answer = (await healthy.post("/v3/chat", json={"message": MESSAGE})).json()
-    [row] = await until_booked(product, answer["id"])
-    assert row["cost_pico_usd"] / 1e12 == pytest.approx(answer["cost_usd"], rel=1e-9)
+    rows = await until_booked(product, answer["id"], attempts=len(answer["attempts"]))
+    total = sum(row["cost_pico_usd"] for row in rows)
+    assert total / 1e12 == pytest.approx(answer["cost_usd"], rel=1e-9)
+    # Who was asked beside a late platform, or was late, has a row as well.
+    [row] = [row for row in rows if not row["abandoned"]]
     assert row["input_tokens"] == answer["usage"]["input_tokens"]
     assert row["output_tokens"] == answer["usage"]["output_tokens"]
     assert (row["tenant"], row["platform"]) == ("northwind", answer["platform"])

@@ -17,10 +17,10 @@ from tests.product import Product, running
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
-LIMIT_USD = Decimal("0.01")
+LIMIT_USD = Decimal("0.005")
 # Answers asked for at once: their bounds together are several times the budget.
 WAVE = 40
-WAVES_MAX = 40
+WAVES_MAX = 60
 CONFIGURED = "config:tenant"
 # To read it costs more than what a spent budget has left, which a short question may still get.
 LONG = MESSAGE * 2_000
@@ -139,8 +139,8 @@ async def test_a_spent_budget_refuses_exactly_and_is_never_overspent_with_the_co
         if set(statuses) == {429} and wave > 3:
             break
         # What was set aside and not spent, and was lent and not used, is told once a second.
-        await asyncio.sleep(1.5)
-    assert set(statuses) == {429}, (given, statuses, spent_usd(product), await budget(http))
+        await asyncio.sleep(1.0)
+    assert set(statuses) == {429}, (given, spent_usd(product))
     assert given > 20
     async with asyncio.timeout(BACK_S):
         while (row := await budget(http))["reserved_usd"]:  # noqa: ASYNC110  another process's doing
@@ -149,8 +149,8 @@ async def test_a_spent_budget_refuses_exactly_and_is_never_overspent_with_the_co
     assert spent <= LIMIT_USD
     assert row["spent_usd"] == pytest.approx(float(spent), abs=1e-12)
     assert row["left_usd"] == pytest.approx(float(LIMIT_USD - spent), abs=1e-12)
-    # What is left pays for no answer of the cheapest platform.
-    assert spent > LIMIT_USD * Decimal("0.9")
+    # What is left pays for no answer of the cheapest platform: a sixth of so small a budget.
+    assert spent > LIMIT_USD * Decimal("0.8")
 
 
 async def test_vendors_clients_are_told_in_their_own_words_and_do_not_try_again(

@@ -33,7 +33,8 @@ TIMEOUT_S = 30.0
 _MODULE = "agentplatform"
 _INSTALL = (
     "this command needs Google's client, which is not installed; from SupportMax's folder: "
-    "uv pip install --python {python} -c requirements.lock '.[agent-engine]'"
+    "uv pip install --python {python} -c requirements.lock '.[agent-engine]' "
+    "(uv is .uv/bin/uv where there is no other)"
 )
 
 

@@ -43,7 +43,8 @@ class Tier:
         long = usage.long_cache_write_tokens
         short = usage.cache_write_tokens - long
         plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-        if min(plain, short) < 0 or (long and self.long_cache_write is None):
+        counts = (plain, short, long, usage.cached_tokens, usage.output_tokens)
+        if min(counts) < 0 or (long and self.long_cache_write is None):
             return None
         if not usage.input_tokens and (self.input or self.output):
             return None  # no call is without input: nobody counted

@@ -114,12 +114,15 @@ def make_plan(
 def _hedge_after_s(chosen: Sequence[Candidate], facts: TaskFacts, now: float) -> float | None:
     """The first platform's own p95, where a second may be asked when it is over.
 
-    Never with tools: two platforms that both ask for a refund are two refunds. A probe is
+    Never with tools: two platforms that both ask for a refund are two refunds. Never with a
+    hosted agent, which takes a question alone and may act on it by itself. A probe is
     no second, and of a platform not seen lately nobody knows what is late.
     """
     if len(chosen) < 2 or Capability.FUNCTION_CALLING in facts.needs:
         return None
     if chosen[0].platform == chosen[1].platform:
+        return None
+    if not all(candidate.profile.limits.continues for candidate in chosen[:2]):
         return None
     first, second = chosen[0].scorecard, chosen[1].scorecard
     if first.awaits_probe(now) or second.awaits_probe(now):

@@ -49,6 +49,7 @@ async def race(
     one that speaks later is closed.
     """
     running = {asyncio.ensure_future(first.next()): first}
+    won: tuple[Run, ChatChunk] | None = None
     try:
         done, _ = await asyncio.wait(running, timeout=hedge_after_s)
         if done:
@@ -62,11 +63,18 @@ async def race(
                 run = running.pop(task)
                 chunk = task.result()
                 if chunk is not None:
-                    return run, chunk
+                    won = (run, chunk)
+                    return won
         return None
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        for loser in running.values():
-            await loser.close()
+        try:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            for loser in running.values():
+                await loser.close()
+        except BaseException:
+            # The caller left while the loser was closed: nobody reads the winner either.
+            if won is not None:
+                await won[0].close()
+            raise

@@ -108,6 +108,7 @@ class Door(AsyncDoor):
                 try:
                     response = opened.enter_context(sending)
                 except httpx2.TransportError as error:
+                    # Before the one other try: nothing says when a network is back.
                     time.sleep(call.failed(error))
             if not response.is_success:
                 response.read()
@@ -132,6 +133,7 @@ class Door(AsyncDoor):
                 try:
                     response = await opened.enter_async_context(sending)
                 except httpx2.TransportError as error:
+                    # Before the one other try: nothing says when a network is back.
                     await asyncio.sleep(call.failed(error))
             if not response.is_success:
                 await response.aread()
@@ -169,6 +171,7 @@ class Door(AsyncDoor):
                 else:
                     if pause_s is None:
                         return read_object(response)
+                # The network's pause, or the seconds that the answer under way asks for.
                 time.sleep(pause_s)
 
     async def asend(
@@ -193,6 +196,7 @@ class Door(AsyncDoor):
                 else:
                     if pause_s is None:
                         return read_object(response)
+                # The network's pause, or the seconds that the answer under way asks for.
                 await asyncio.sleep(pause_s)
 
     def _call(self, method: str, path: str, *, is_once: bool = False) -> Call:

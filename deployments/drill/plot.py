@@ -1,5 +1,6 @@
 """The picture as a PNG, by matplotlib: an extra, loaded only when a PNG is asked for."""
 
+import sys
 from pathlib import Path
 
 from deployments.drill.picture import Picture, said_time
@@ -7,6 +8,12 @@ from routing.errors import ConfigError
 
 _INCHES = (9.6, 4.4)
 _DOTS_PER_INCH = 100
+
+
+_INSTALL = (
+    "a PNG needs matplotlib, the HTML needs nothing; from SupportMax's folder: "
+    "uv pip install --python {python} matplotlib (uv is .uv/bin/uv where there is no other)"
+)
 
 
 def write_png(made: Picture, path: Path) -> None:
@@ -19,8 +26,7 @@ def write_png(made: Picture, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
-        message = "a PNG needs matplotlib: pip install 'supportmax[plots]'; the HTML needs nothing"
-        raise ConfigError("drill", None, "--png", message) from None
+        raise ConfigError("drill", None, "--png", _INSTALL.format(python=sys.executable)) from None
     figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)  # no pyplot: it would look for a screen
     axes, lanes = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])

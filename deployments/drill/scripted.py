@@ -150,8 +150,10 @@ class ScriptedPlatform(Platform):
         """Let time pass, as far as there is some, and break off if the platform then is down."""
         left_s = until - asyncio.get_running_loop().time()
         if seconds > left_s:
+            # On the drill's own clock: the caller's deadline comes before the platform is done.
             await asyncio.sleep(max(left_s, 0.0))
             raise self._error(ErrorKind.TIMEOUT, "the deadline passed before the answer was whole")
+        # The latency that is replayed.
         await asyncio.sleep(seconds)
         if isinstance(self._calendar.at(self._now()), Down):
             raise self._error(ErrorKind.CONNECTION, "the connection broke")

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anthropic
 import anyio
 import httpx2
+import openai
 import pytest
 
 from tests.integration.contract import Contract
@@ -97,3 +99,26 @@ async def _is_well(http: httpx2.AsyncClient, platform: str) -> bool:
     status = (await http.get("/v3/platforms/status")).json()
     row = next(row for row in status["platforms"] if row["name"] == platform)
     return bool(row["breaker"] == "closed")
+
+
+@pytest.fixture
+async def gpt(product: Product, contract: Contract) -> AsyncIterator[openai.AsyncOpenAI]:
+    """OpenAI's client; what it is given is held against the published OpenAPI."""
+    async with httpx2.AsyncClient(verify=False) as http:
+        http.event_hooks = {"response": [contract.check]}
+        yield openai.AsyncOpenAI(
+            api_key=product.key,
+            base_url=f"{product.address}/v1",
+            http_client=http,
+            max_retries=0,
+        )
+
+
+@pytest.fixture
+async def claude(product: Product, contract: Contract) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    """Anthropic's client, likewise."""
+    async with httpx2.AsyncClient(verify=False) as http:
+        http.event_hooks = {"response": [contract.check]}
+        yield anthropic.AsyncAnthropic(
+            api_key=product.key, base_url=product.address, http_client=http, max_retries=0
+        )

@@ -1,19 +1,15 @@
 """OpenAI's and Anthropic's own clients against the running product: another base URL, another key."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import anthropic
-import httpx2
 import openai
 import pytest
 from anthropic.types import ToolParam, ToolUseBlock
 from pydantic import BaseModel
 
-from tests.integration.contract import Contract
 from tests.integration.talk import MESSAGE
-from tests.product import Product
 from tests.servers import Simulators
 
 if TYPE_CHECKING:
@@ -32,29 +28,6 @@ SCHEMA: dict[str, object] = {"type": "object", "properties": {"order": {"type": 
 class Verdict(BaseModel):
     refund: bool
     reason: str
-
-
-@pytest.fixture
-async def gpt(product: Product, contract: Contract) -> AsyncIterator[openai.AsyncOpenAI]:
-    """OpenAI's client; what it is given is held against the published OpenAPI."""
-    async with httpx2.AsyncClient(verify=False) as http:
-        http.event_hooks = {"response": [contract.check]}
-        yield openai.AsyncOpenAI(
-            api_key=product.key,
-            base_url=f"{product.address}/v1",
-            http_client=http,
-            max_retries=0,
-        )
-
-
-@pytest.fixture
-async def claude(product: Product, contract: Contract) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    """Anthropic's client, likewise."""
-    async with httpx2.AsyncClient(verify=False) as http:
-        http.event_hooks = {"response": [contract.check]}
-        yield anthropic.AsyncAnthropic(
-            api_key=product.key, base_url=product.address, http_client=http, max_retries=0
-        )
 
 
 @pytest.mark.usefixtures("healthy")

@@ -1,7 +1,6 @@
 """Images through the whole product, and what is refused before anybody is asked."""
 
 import base64
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +9,7 @@ import httpx2
 import openai
 import pytest
 
-from tests.integration.contract import Contract
 from tests.integration.talk import MESSAGE
-from tests.product import Product
 from tests.servers import Simulators
 
 HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2\0\0\0\2\0"  # 512 pixels square
@@ -21,29 +18,6 @@ HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2\0\0\0\2\0"  # 512 pixels square
 def picture(size: int) -> str:
     """`size` bytes that begin like a PNG, in base64."""
     return base64.b64encode(HEAD.ljust(size, b"\0")).decode()
-
-
-@pytest.fixture
-async def gpt(product: Product, contract: Contract) -> AsyncIterator[openai.AsyncOpenAI]:
-    """OpenAI's client; what it is given is held against the published OpenAPI."""
-    async with httpx2.AsyncClient(verify=False) as http:
-        http.event_hooks = {"response": [contract.check]}
-        yield openai.AsyncOpenAI(
-            api_key=product.key,
-            base_url=f"{product.address}/v1",
-            http_client=http,
-            max_retries=0,
-        )
-
-
-@pytest.fixture
-async def claude(product: Product, contract: Contract) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    """Anthropic's client, likewise."""
-    async with httpx2.AsyncClient(verify=False) as http:
-        http.event_hooks = {"response": [contract.check]}
-        yield anthropic.AsyncAnthropic(
-            api_key=product.key, base_url=product.address, http_client=http, max_retries=0
-        )
 
 
 def seen(data: str) -> Any:

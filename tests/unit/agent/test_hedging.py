@@ -1,14 +1,17 @@
 """A late platform gets company: who speaks first answers, the other is closed and booked."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from typing_extensions import override
 
 from deployments.agent.attempt import Journey
 from deployments.agent.executor import Executed, Executor
 from routing.errors import ErrorKind, NoPlatformAvailable
+from routing.exchange import ChatChunk, ChatRequest
 from routing.money import Price
 from tests.unit.agent.worlds import (
     Board,
@@ -127,3 +130,35 @@ async def test_the_first_is_waited_for_when_the_hedge_fails() -> None:
     text, end = await read(run, late())
     assert isinstance(end, Executed)
     assert (text, end.platform) == ("slow but sure", "openai")
+
+
+class Lingering(Scripted):
+    """Takes a second to let go of its connection."""
+
+    @override
+    async def stream(
+        self, request: ChatRequest, deadline_s: float
+    ) -> AsyncGenerator[ChatChunk, None]:
+        try:
+            async for chunk in super().stream(request, deadline_s):
+                yield chunk
+        finally:
+            await asyncio.sleep(1.0)
+
+
+async def test_a_caller_who_leaves_while_the_loser_is_closed_leaves_no_winner_behind() -> None:
+    """The winner had spoken and nobody reads it: its call is closed and told as well."""
+    openai, anthropic, board = Lingering([30.0, reply()]), Scripted(["hi", 30.0, reply()]), Board()
+    run = executor(board, openai=openai, anthropic=anthropic)
+    quick = Scripted()
+    run_quick = executor(board, openai=quick, anthropic=Scripted())
+    await saved_up(run_quick, quick)
+    run._gate = run_quick._gate
+    began, cut = len(board.begun), anthropic.cut
+    task = asyncio.ensure_future(read(run, late()))
+    await asyncio.sleep(HEDGE_AFTER_S + 0.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(board.begun) == began + 2
+    assert len(board.begun) == len(board.outcomes)
+    assert anthropic.cut == cut + 1

@@ -156,5 +156,5 @@ def test_without_matplotlib_one_line_says_what_to_install(
     assert status == 1
     assert b"answered" in out
     [line] = [line for line in err.splitlines() if b"error" in line]
-    assert b"supportmax[plots]" in line
+    assert b"uv pip install --python" in line
     assert (tmp_path / "short.html").exists()

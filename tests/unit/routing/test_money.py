@@ -130,3 +130,17 @@ def test_another_figure_makes_another_name(other: Price | None) -> None:
 def test_a_price_belongs_to_its_platform() -> None:
     """The same price elsewhere is another table."""
     assert price_table_hash({"openai": PRICE}) != price_table_hash({"anthropic": PRICE})
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        Usage(input_tokens=1_000, output_tokens=-100),
+        Usage(input_tokens=1_000, cached_tokens=-10),
+        Usage(input_tokens=-5, output_tokens=100),
+        Usage(input_tokens=1_000, cache_write_tokens=5, long_cache_write_tokens=-5),
+    ],
+)
+def test_a_vendor_that_counts_below_nothing_has_no_known_cost(lie: Usage) -> None:
+    """A negative count would pay money back into a budget."""
+    assert PRICE.cost(lie) is None

@@ -1,8 +1,14 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from routing.breaker import BreakerPhase
+from routing.capability import Capability
 from routing.eligibility import Candidate, assess
+from routing.estimate import TaskFacts
 from routing.plan import AttemptPlan, make_plan
+from routing.platform_profile import PlatformProfile
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard
 from tests.unit.routing.worlds import FACTS, NOW, platform
@@ -65,3 +71,49 @@ def test_an_attempt_due_for_a_probe_says_so() -> None:
     candidate = assess(platform("openai"), due, Requirements(), FACTS, NOW)
     assert make_plan([candidate], 5.0, 4, FACTS, NOW).primary.is_probe
     assert not plan(5.0, 1_000).primary.is_probe
+
+
+SEEN: dict[str, Any] = {"latency_p95_ms": 1_200.0, "first_byte_p95_ms": 400.0}
+
+
+def hedged_after_s(
+    *profiles: PlatformProfile,
+    facts: TaskFacts = FACTS,
+    first: Scorecard | None = None,
+    second: Scorecard | None = None,
+) -> float | None:
+    """When the second of two platforms is asked beside the first."""
+    one, other = profiles or (platform("openai"), platform("anthropic"))
+    cards = (first or Scorecard(one.target, **SEEN), second or Scorecard(other.target, **SEEN))
+    ranked = [
+        assess(profile, card, Requirements(), facts, NOW)
+        for profile, card in zip((one, other), cards, strict=True)
+    ]
+    return make_plan(ranked, 30.0, 4, facts, NOW).hedge_after_s
+
+
+def test_a_second_platform_is_asked_at_the_firsts_own_p95() -> None:
+    """Of whole answers for JSON, of the first word for a stream."""
+    assert hedged_after_s() == 1.2
+    streamed = replace(FACTS, needs=frozenset({Capability.STREAMING}))
+    assert hedged_after_s(facts=streamed) == 0.4
+
+
+def test_nothing_that_may_act_is_asked_twice() -> None:
+    """Two platforms that both refund are two refunds: no tools, and no hosted agent on either side."""
+    acting = replace(FACTS, needs=frozenset({Capability.FUNCTION_CALLING}))
+    assert hedged_after_s(facts=acting) is None
+    model, agent = platform("openai"), platform("copilot_studio")
+    agent = replace(agent, limits=replace(agent.limits, continues=False))
+    assert hedged_after_s(model, agent) is None
+    assert hedged_after_s(agent, model) is None
+
+
+def test_a_hedge_needs_another_platform_a_known_p95_and_nobody_to_probe() -> None:
+    """Of a stranger nobody knows what is late, and a probe is no help."""
+    own, other = platform("openai"), replace(platform("openai"), model="another")
+    assert hedged_after_s(own, other) is None
+    assert hedged_after_s(first=Scorecard("openai/openai-model")) is None
+    due = Scorecard("any", breaker=BreakerPhase.OPEN, breaker_until=NOW - 1, **SEEN)
+    assert hedged_after_s(first=due) is None
+    assert hedged_after_s(second=due) is None

@@ -55,28 +55,34 @@ class Accountant:
         `resumed` says that several platforms gave parts of it. What neither answered nor
         cost anything is not kept.
         """
-        spent_usd = journey.spent.usd
-        if executed is None and spent_usd == 0:
+        if executed is None and journey.spent.usd == 0:
             return
         if len(self._waiting) >= WAITING_MAX:
             _log.error("what an answer cost was not kept: the database is away too long")
             return
-        target = decision.plan.primary.target if executed is None else executed.target
-        profile = self._profiles[target]
-        self._waiting.append(
-            saving_of(
-                decision,
-                self._default,
-                spent_usd,
-                None if executed is None else _given(executed, profile, resumed=resumed),
-                tenant=journey.tenant,
-                answer_id=journey.answer_id,
-                at=self._clock.now(),
-                simulated=profile.simulated,
-            )
-        )
+        try:
+            self._waiting.append(self._row(decision, journey, executed, resumed=resumed))
+        except Exception:  # noqa: BLE001  the answer is paid for: a report must not cost it
+            _log.exception("what an answer cost could not be reckoned")
+            return
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write_soon())
+
+    def _row(
+        self, decision: Decision, journey: Journey, executed: Executed | None, *, resumed: bool
+    ) -> Saving:
+        target = decision.plan.primary.target if executed is None else executed.target
+        profile = self._profiles[target]
+        return saving_of(
+            decision,
+            self._default,
+            journey.spent.usd,
+            None if executed is None else _given(executed, profile, resumed=resumed),
+            tenant=journey.tenant,
+            answer_id=journey.answer_id,
+            at=self._clock.now(),
+            simulated=profile.simulated,
+        )
 
     async def aclose(self) -> None:
         """Write what waits, once."""

@@ -224,3 +224,15 @@ async def test_with_too_many_waiting_the_newest_are_dropped_aloud(
     await world.accountant.aclose()
     assert len(world.notebook.rows) == 3
     assert "was not kept" in caplog.text
+
+
+async def test_a_row_that_cannot_be_reckoned_does_not_cost_the_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The customer's answer is paid for; what is wrong with a report is the log's to say."""
+    world = World(*of_openai(reply()))
+    world.accountant._profiles = {}
+    assert (await world.ask()).executed.reply == reply()
+    assert "could not be reckoned" in caplog.text
+    await world.accountant.aclose()
+    assert world.notebook.rows == []

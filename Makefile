@@ -90,8 +90,9 @@ lock: $(UV) ## resolve the dependencies anew
 	@touch $@
 
 # Their install scripts are not run: all there is among them is one that reports to its makers.
+# Node.js 22 is among them, for the MCP project's judges; `npm ci` itself runs on the machine's own.
 tests/judges/node_modules/.installed: tests/judges/package-lock.json tests/judges/package.json
-	@echo "installing the judge prism into tests/judges/node_modules/ …"
+	@echo "installing Prism, the MCP judges and Node.js into tests/judges/node_modules/ …"
 	cd tests/judges
 	npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.installed \
 	  || echo "npm is missing or failed; the tests that need it are skipped, or fail where CI=true" >&2

@@ -6,3 +6,4 @@ NAMESPACE: Final = "supportmax"
 """Ray namespace of everything of ours; operators find it in the dashboard under this name."""
 
 COORDINATOR: Final = "coordinator"
+INDEXER: Final = "knowledge-indexer"

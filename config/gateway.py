@@ -1,36 +1,94 @@
 """Settings of the MCP gateway and the servers behind it."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from config.values import Section, Text, Whole
+from config.values import Section, Text, WebAddress, Whole
 
 Source = Literal["vector_store", "knowledge_graph", "database"]
 
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
 
 class GatewaySettings(Section):
-    """Where MCP clients connect."""
+    """Where MCP clients connect.
 
-    port: Whole = Field(default=8080, ge=1, le=65_535, examples=[8080])
+    The gateway answers below /mcp on the address of everything else. `port` is therefore not
+    listened on; one that differs from the server's is warned of. `max_connections` bounds the
+    requests under way in one replica.
+    """
+
+    port: Whole | None = Field(default=None, ge=1, le=65_535, examples=[8000])
     max_connections: Whole = Field(default=1000, ge=1, le=100_000, examples=[1000])
 
 
+class GatewaySecurity(Section):
+    """Who may knock at the gateway, and what its clients know it as.
+
+    A host or origin that ends in `:*` has any port, or none. `resource_url` is the address of
+    /mcp behind a load balancer; unset, it is the one a request came to. The file of keys has one
+    secret of 32 characters or more a line: the first seals what clients carry back to us, all
+    open it; every replica needs the same. Unset, it is `mcp.keys` in the data directory.
+    """
+
+    allowed_hosts: tuple[Text, ...] = Field(
+        default=tuple(f"{host}:*" for host in _LOOPBACK),
+        max_length=100,
+        examples=['["support.example.com"]'],
+    )
+    allowed_origins: tuple[Text, ...] = Field(
+        default=tuple(f"http://{host}:*" for host in _LOOPBACK),
+        max_length=100,
+        examples=['["https://support.example.com"]'],
+    )
+    resource_url: WebAddress | None = Field(
+        default=None, examples=["https://support.example.com/mcp"]
+    )
+    authorization_servers: tuple[WebAddress, ...] = Field(
+        default=(), max_length=10, examples=['["https://login.example.com"]']
+    )
+    request_state_keys_file: Text | None = Field(default=None, examples=["/run/secrets/mcp.keys"])
+
+
 class KnowledgeServer(Section):
-    """Search over what the company knows."""
+    """Search over what the company knows.
+
+    `embedder` `lexical` finds passages by their words alone. `minilm` finds them by their meaning
+    too; it needs the extra `supportmax[minilm]` and 20 ms of a processor a question.
+    """
 
     enabled: bool = Field(default=True, examples=["true"])
     sources: tuple[Source, ...] = Field(
         default=("vector_store", "knowledge_graph", "database"),
         examples=["[vector_store, database]"],
     )
+    embedder: Literal["lexical", "minilm"] = Field(default="lexical", examples=["lexical"])
+
+
+SHIPPED_TOOLS = "tools_registry"
+"""The registry that ships; every other is an attribute of a module: `package.module:name`."""
+
+_REGISTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+
+def _registry(named: str) -> str:
+    if named != SHIPPED_TOOLS and not _REGISTRY.fullmatch(named):
+        raise ValueError(
+            f"{named[:64]!r} is written, but expected {SHIPPED_TOOLS} or package.module:name of an "
+            "installed package, for example acme_support.tools:registry"
+        )
+    return named
 
 
 class ToolsServer(Section):
     """Business tools that a model may call."""
 
     enabled: bool = Field(default=True, examples=["true"])
-    registry: Text = Field(default="tools_registry", examples=["tools_registry"])
+    registry: Annotated[Text, AfterValidator(_registry)] = Field(
+        default=SHIPPED_TOOLS, examples=[SHIPPED_TOOLS]
+    )
 
 
 class MemoryServer(Section):
@@ -55,3 +113,4 @@ class McpSettings(Section):
 
     gateway: GatewaySettings = GatewaySettings()
     servers: McpServers = McpServers()
+    security: GatewaySecurity = GatewaySecurity()

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from config.assistant_models import check_assistants
 from config.document import Document, Loc, Value, read_document
 from config.explain import explain
+from config.gateway_port import check_gateway_port
 from config.interpolate import interpolate
 from config.modernise import modernise
 from config.problems import ConfigErrors, Notice
@@ -57,9 +58,20 @@ def load_settings(paths: Sequence[Path] | None, env: Mapping[str, str], profile:
         settings = checked.settings
         errors += checked.errors
         notices += checked.notices
+        notices += check_gateway_port(settings, document)
     if errors or settings is None:
         raise ConfigErrors(sorted(errors, key=lambda error: (error.path, error.line or 0)))
     return Loaded(settings, tuple(notices))
+
+
+def error_at(paths: Sequence[Path] | None, key: Loc, message: str) -> ConfigError:
+    """An error in what a key says that only its user could find, with file and line.
+
+    `paths` are those `load_settings` was given. A key that is not written is a default's.
+    """
+    files, _ = _files(paths)
+    document = read_document(*files)
+    return document.error(key, message)
 
 
 def _files(paths: Sequence[Path] | None) -> tuple[list[Path], list[ConfigError]]:

@@ -46,6 +46,7 @@ class _Limits(Section):
     names_image_types: bool = False
     image_tokens: int = Field(DEAREST_IMAGE_TOKENS, gt=0)
     continues: bool = True
+    least_output_tokens: int = Field(1, gt=0)
 
     def limits(self, image_tokens: int | None) -> RequestLimits:
         """The same for routing, with what an image costs one model where that is its own."""

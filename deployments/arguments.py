@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from actors.audience import AUDIENCES
 from deployments.demo import TENANT
 from routing.policy import Strategy
 
@@ -36,6 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_drill(
         commands.add_parser("drill", help="replay an outage, and see who would have answered")
     )
+    _add_knowledge(commands.add_parser("knowledge", help="what a company knows: bring it in"))
     _add_savings(commands.add_parser("savings", help="what routing saved, and what it did not"))
     _add_simulate(
         commands.add_parser(
@@ -110,6 +112,49 @@ def _add_drill(command: argparse.ArgumentParser) -> None:
     command.set_defaults(profile="development")
 
 
+def _add_knowledge(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--tenant", default=TENANT, help=f"whose knowledge (default: {TENANT})")
+    command.set_defaults(profile="development", config=None)
+    actions = command.add_subparsers(dest="action", required=True)
+    ingest = actions.add_parser(
+        "ingest", help="bring in a file, a folder or a page, or bring it up to date"
+    )
+    ingest.add_argument("what", help="a path, or an http(s) address of one page")
+    ingest.add_argument("--tenant", default=argparse.SUPPRESS, help="the same, said here")
+    ingest.add_argument(
+        "--audience",
+        choices=AUDIENCES,
+        help="who may read documents that do not say so themselves; none: those are refused",
+    )
+    ingest.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="PART=NAME",
+        help="what a CSV's column is: text=Answer, title=, id=, audience=, tags=, ...; repeated",
+    )
+    ingest.add_argument("--name", help="what the source is called; none: its path or address")
+    ingest.add_argument("--rules", type=Path, help="what to look for (YAML); none: as shipped")
+    ingest.add_argument(
+        "--allow-private", action="store_true", help="an address inside your own network is meant"
+    )
+    search = actions.add_parser("search", help="what a question finds; 1 if nothing")
+    search.add_argument("--limit", type=int, choices=range(1, 51), default=6, metavar="1-50")
+    explain = actions.add_parser(
+        "explain", help="why a document is found where it is; 1 if it is not"
+    )
+    explain.add_argument("document", help="its id, as search prints it")
+    for look in (search, explain):
+        look.add_argument("question")
+        look.add_argument("--tenant", default=argparse.SUPPRESS, help="the same, said here")
+        look.add_argument(
+            "--audience", choices=AUDIENCES, default="internal", help="in whose place it is asked"
+        )
+        look.add_argument(
+            "--embedder", choices=("lexical", "minilm"), default="lexical", help="as configured"
+        )
+
+
 def _add_savings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tenant", default=TENANT, help=f"whose answers (default: {TENANT})")
     command.add_argument("--since", help="a date or moment; none: 30 days before the end")
@@ -130,7 +175,9 @@ def _add_simulate(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--kept", type=_share, default=0.9985, help="of the best target's quality (default 0.9985)"
     )
-    command.add_argument("--seed", type=int, default=0, help="of folds and resamples (default 0)")
+    command.add_argument(
+        "--seed", type=int, default=0, help="of the first draw of folds, and resamples (default 0)"
+    )
     command.add_argument("--json", action="store_true", help="instead of tables")
     command.add_argument(
         "--ledger", action="store_true", help="what was answered here, where feedback was given"

@@ -43,6 +43,11 @@ class Boot:
         return self.home / "supportmax.sqlite"
 
     @property
+    def mcp_keys(self) -> Path:
+        """Where the first start leaves the keys of the MCP gateway's request state (mode 0600)."""
+        return self.home / "mcp.keys"
+
+    @property
     def admin_key(self) -> Path:
         """Where the first start leaves the administrator's key (mode 0600)."""
         return self.home / "admin.key"

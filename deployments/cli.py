@@ -56,6 +56,8 @@ def _run(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
             status = _decision(boot, asked)
         case "drill":
             status = _drill(boot, asked, console)
+        case "knowledge":
+            status = _knowledge(boot, asked, console)
         case "savings":
             status = _savings(boot, asked)
         case "simulate":
@@ -78,6 +80,34 @@ def _decision(boot: Boot, asked: argparse.Namespace) -> int:
         asyncio.run(replay.show(boot, asked.tenant, asked.id))
         return 0
     return 0 if asyncio.run(replay.again(boot, asked.tenant, asked.id)) else 1
+
+
+def _knowledge(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
+    match asked.action:
+        case "ingest":
+            from deployments.knowledge import command  # noqa: PLC0415
+
+            order = command.Order(
+                what=asked.what,
+                tenant=asked.tenant,
+                audience=asked.audience,
+                columns=asked.column,
+                rules=asked.rules,
+                name=asked.name,
+                allow_private=asked.allow_private,
+            )
+            return 0 if asyncio.run(command.run(boot, order, console, SystemClock())) else 1
+        case "search" | "explain":
+            from deployments.knowledge import look  # noqa: PLC0415
+
+            question = look.Question(asked.tenant, asked.question, asked.audience, asked.embedder)
+            if asked.action == "search":
+                done = look.search(boot, question, asked.limit, SystemClock())
+            else:
+                done = look.explain(boot, question, asked.document, SystemClock())
+            return 0 if asyncio.run(done) else 1
+        case unknown:
+            raise AssertionError(unknown)
 
 
 def _savings(boot: Boot, asked: argparse.Namespace) -> int:
@@ -162,12 +192,14 @@ def _check(boot: Boot) -> int:
     from config.check import run  # noqa: PLC0415
     from config.loader import load_settings  # noqa: PLC0415
     from config.quality import quality_of  # noqa: PLC0415
+    from deployments.mcp_gateway.business.resolve import configured_registry  # noqa: PLC0415
     from deployments.security.rbac import roles_of  # noqa: PLC0415
 
     status, lines = run(boot.config, os.environ, boot.profile)
     if status == 0:
         settings = load_settings(boot.config, os.environ, boot.profile).settings
         roles_of(settings.rbac)
+        configured_registry(settings, boot.config)
         quality_of(settings.routing.adaptive)
     sys.stdout.write("\n".join(lines) + "\n")
     return status

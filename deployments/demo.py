@@ -7,4 +7,5 @@ import config
 TENANT = "northwind"
 _HOME = Path(config.__file__).parent / "northwind"
 ARTICLES = _HOME / "articles"
+RULES = _HOME / "extraction.yaml"
 RECORDS = _HOME

@@ -2,11 +2,17 @@
 
 from actors.database.accounts import Accounts
 from actors.database.engine import open_database
+from actors.database.knowledge import KnowledgeStore
 from actors.knowledge import Records
+from actors.knowledge.ingest import Reading, ingest
 from deployments.boot import Boot
-from deployments.demo import RECORDS, TENANT
+from deployments.demo import ARTICLES, RECORDS, RULES, TENANT
 from deployments.flags import write_secret
+from deployments.knowledge.files import find
+from deployments.knowledge.rules import read_rules
+from deployments.mcp_gateway.state_keys import make_keys
 from routing.clock import Clock
+from routing.errors import ConfigError
 
 
 async def prepare(boot: Boot, clock: Clock) -> None:
@@ -19,6 +25,8 @@ async def prepare(boot: Boot, clock: Clock) -> None:
     try:
         await database.migrate()
         await Records(database).load(TENANT, RECORDS)
+        await ingest_demo(KnowledgeStore(database), clock)
+        make_keys(boot.mcp_keys)
         if not boot.admin_key.exists():
             made = await Accounts(database).create_key(
                 TENANT, "made at the first start", frozenset({"admin"}), clock.now()
@@ -26,3 +34,15 @@ async def prepare(boot: Boot, clock: Clock) -> None:
             write_secret(boot.admin_key, made.secret)
     finally:
         await database.aclose()
+
+
+async def ingest_demo(store: KnowledgeStore, clock: Clock) -> None:
+    """Keep the demo company's articles as they are in the package, the first time or after an update."""
+    reading = Reading(audience=None, rules=read_rules(RULES))
+    found = find(ARTICLES)
+    # By a name of its own: where the package is installed may change.
+    report = await ingest(store, TENANT, "demo", "demo", found.files, reading, clock)
+    for error in (*report.refused, *report.unread):
+        raise error
+    for name, missing in report.dangling:
+        raise ConfigError(str(ARTICLES), None, name, f"related: no article has the id {missing}")

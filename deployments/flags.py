@@ -31,6 +31,11 @@ SERVING: Mapping[str, str] = {
     # Its metrics cost 65 to 150 us per request in another process; ours come from the replicas.
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+    # The controller looks at everything ten times a second otherwise: with this a service at rest
+    # takes 16 % of a core in place of 21, and a lost replica is replaced 0.15 s later at most.
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
+    # Ten times a second otherwise, in every replica; Ray itself passes figures on every 10 s.
+    "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
     # An idle bound: a stream sends a comment every 15 s, so only the dead are silent this long.
     "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "600",
     # Ray's workers run 15 steps nicer than everything else on the machine unless told not to.

@@ -25,6 +25,7 @@ from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments import first_start, flags
 from deployments.boot import SIMULATOR_KEY, Boot
+from deployments.mcp_gateway.business.resolve import configured_registry
 from deployments.security.rbac import roles_of
 from deployments.simulators.process import Simulators
 from routing.clock import SystemClock
@@ -59,6 +60,7 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
     port = settings.server.port if port is None else port
     resolved = resolve_platforms(settings, boot.profile)
     roles_of(settings.rbac)
+    configured_registry(settings, boot.config)
     quality_of(settings.routing.adaptive)
     if all(p.state == "disabled" for p in resolved):
         why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"
@@ -192,10 +194,12 @@ def _ray(stop: "_Stop") -> Iterator[str]:
         from deployments import options  # noqa: PLC0415
 
         with _quiet():
-            # First the application alone: its replicas finish what they have, and HAProxy
-            # is still there to carry it.
+            # First the applications alone, both at once: their replicas finish what they have,
+            # and HAProxy is still there to carry it.
             with stop.impatience():
+                serve.delete(options.MCP_APPLICATION, _blocking=False)
                 serve.delete(options.APPLICATION)
+                serve.delete(options.MCP_APPLICATION)
             serve.shutdown()  # type: ignore[no-untyped-call]
             ray.shutdown()
 
@@ -226,6 +230,7 @@ def _serve(boot: Boot, settings: Settings, port: int) -> None:
     from ray.serve.schema import LoggingConfig  # noqa: PLC0415
 
     from deployments import app, options  # noqa: PLC0415
+    from deployments.mcp_gateway.resource_metadata import PATH  # noqa: PLC0415
 
     # Serve sets its level when it is imported; what it says of a start is said better below.
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -235,11 +240,12 @@ def _serve(boot: Boot, settings: Settings, port: int) -> None:
         http_options=HTTPOptions(host=settings.server.host, port=port),
         logging_config=logging_config,
     )
-    application = app.build(boot)
+    targets = [
+        serve.RunTarget(app.build(boot), options.APPLICATION, "/", logging_config),
+        serve.RunTarget(app.build_mcp(boot), options.MCP_APPLICATION, PATH, logging_config),
+    ]
     try:
-        serve.run(
-            application, name=options.APPLICATION, route_prefix="/", logging_config=logging_config
-        )
+        serve.run_many(targets)
     except RuntimeError as error:
         logs = "/tmp/ray/session_latest/logs/serve"  # noqa: S108  where Ray puts them
         raise StartError(f"the replicas did not start ({error}); they say why in {logs}") from error
@@ -273,6 +279,7 @@ def _say(console: Console, address: str, boot: Boot, dashboard: str) -> None:
     key = boot.admin_key
     lines = (
         f"SupportMax   {address}",
+        f"MCP          {address}/mcp",
         f"admin key    {key}",
         f"dashboard    {dashboard}   (token: {boot.home / 'ray.token'})",
         "",

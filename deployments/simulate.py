@@ -182,8 +182,16 @@ def _interval(interval: "Interval | None", digits: int) -> str:
 def _footnote(report: "Report") -> str:
     said = (
         "Saved and ratio are by the best single target; all is chosen on other folds than it is "
-        f"measured on; 95 % intervals by bootstrap. Adaptive was to keep {report.kept:g}."
+        f"measured on; means over {report.draws} draws of the folds, with 95 % intervals by bootstrap "
+        f"over the questions. Adaptive was to keep {report.kept:g}."
     )
+    for line in report.lines:
+        if line.name == Strategy.ADAPTIVE.value and line.saved_range and line.ratio_range:
+            saved, ratio = line.saved_range, line.ratio_range
+            said += (
+                f" One draw alone would have said {100 * saved[0]:.1f} to {100 * saved[1]:.1f} % "
+                f"at {ratio[0]:.4f} to {ratio[1]:.4f}."
+            )
     blind = sum(price is None for price in report.prices)
     if blind:
         said += f" On {blind} of {len(report.prices)} folds it could not, and took the best single."

@@ -11,7 +11,7 @@ read the same snapshot and each would otherwise send its own.
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from routing.errors import HANDLING, ErrorKind
 from routing.outcome import Outcome
@@ -47,11 +47,12 @@ class Ailment(StrEnum):
     """What can be wrong, each with a breaker of its own, because each heals by itself.
 
     A model that is overloaded says nothing about the account, and a wrong key nothing
-    about the model.
+    about the model. One that answers slowly has no ailment: it yields to others
+    (`routing.slowness`).
     """
 
     HEALTH = "health"
-    """It fails, is slow or is not there: one model on one platform."""
+    """It fails, is silent or is not there: one model on one platform."""
     MODEL = "model"
     """It was shut down: the same."""
     ACCOUNT = "account"
@@ -65,6 +66,10 @@ AILMENT_OF: dict[ErrorKind, Ailment] = {
     ErrorKind.PERMISSION: Ailment.ACCOUNT,
     ErrorKind.QUOTA_EXHAUSTED: Ailment.ACCOUNT,
 }
+
+
+Verdict: TypeAlias = Literal["success", "failure", "neutral", "hopeless"]
+"""What an outcome says about an ailment."""
 
 
 class BreakerPhase(StrEnum):
@@ -137,16 +142,21 @@ def fold(breaker: Breaker, ailment: Ailment, outcome: Outcome, now: float) -> Br
     cool-down by it would keep a lone platform open for ever. A failure decides only if
     it is the probe's, or of an attempt sent when a probe was due though none was claimed.
     """
+    if ailment is Ailment.HEALTH:
+        breaker = _cool(breaker, outcome, now)
+    return judged(breaker, outcome, _verdict(outcome, ailment), now)
+
+
+def judged(breaker: Breaker, outcome: Outcome, verdict: Verdict, now: float) -> Breaker:
+    """The breaker after `outcome`, of which `verdict` says what it means for this ailment."""
     key = attempt_key(outcome.answer_id, outcome.attempt)
     began_at = outcome.at - outcome.latency_ms / 1000
     is_probe = breaker.probe == key
     decides = is_probe or began_at >= breaker.until
     breaker = release_probe(breaker, key, now)
-    if ailment is Ailment.HEALTH:
-        breaker = _cool(breaker, outcome, now)
     if not is_probe and began_at < breaker.since:
         return breaker
-    match _verdict(outcome, ailment):
+    match verdict:
         case "neutral":
             return breaker
         case "hopeless":
@@ -157,9 +167,7 @@ def fold(breaker: Breaker, ailment: Ailment, outcome: Outcome, now: float) -> Br
             return _fail(breaker, now, decides=decides)
 
 
-def _verdict(
-    outcome: Outcome, ailment: Ailment
-) -> Literal["success", "failure", "neutral", "hopeless"]:
+def _verdict(outcome: Outcome, ailment: Ailment) -> Verdict:
     """What an outcome says about an ailment; refusing a request is a healthy thing to do."""
     if outcome.error is None and not outcome.abandoned:
         return "success"

@@ -22,6 +22,9 @@ FORGET_S = 600.0
 """A lease silent for this long is folded into what is spent: its holder's clock would have to
 stand still for ten minutes, and then its money counts as spent, which is safe."""
 
+FORGOTTEN_SEQ = 2**62
+"""The number of a lease that was given up for lost: no claim's is higher, so none opens it again."""
+
 _PICO = 12
 
 
@@ -80,11 +83,26 @@ class Claim:
     returned: int = 0
 
 
+class Beyond(StrEnum):
+    """Why a region lends no more of another region's budget."""
+
+    ASKED = "asked"
+    """The home is being asked for more: ask again in a moment."""
+
+    SPENT = "spent"
+    """The home was asked and has no more to lend."""
+
+    SILENT = "silent"
+    """The home cannot be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The owner's answer to a claim: what the lease has grown to, and what is `free` beside it.
 
-    `is_closed` says that the lease was given up for lost and is counted as spent.
+    `is_closed` says that the lease was given up for lost and is counted as spent; `beyond` is
+    said where a budget is at home in another region and less was lent than was wanted, or that
+    region is silent; `free` counts what it has left, too, unless it is.
     """
 
     key: Key
@@ -93,17 +111,29 @@ class Standing:
     granted: int
     free: int
     is_closed: bool = False
+    beyond: Beyond | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What one holder has of a book; `heard_at` is when it last said anything."""
+    """What one holder has of a book; `heard_at` is when it last said anything.
+
+    `region` is the holder where it is another region, and `runs_out_at` when that must lend
+    no more of it, by this region's clock.
+    """
 
     granted: int = 0
     spent: int = 0
     returned: int = 0
     seq: int = 0
     heard_at: float = 0.0
+    region: str = ""
+    runs_out_at: float | None = None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether it was given up for lost, and what it had is settled."""
+        return self.seq >= FORGOTTEN_SEQ
 
     @property
     def committed(self) -> int:
@@ -115,7 +145,9 @@ class Lease:
         return self.committed if self.is_lapsed(now) else self.spent
 
     def is_lapsed(self, now: float, after_s: float = LEASE_TTL_S) -> bool:
-        """Whether its holder is silent for too long."""
+        """Whether its holder is silent for too long: a region, until its lease has run out."""
+        if self.runs_out_at is not None:
+            return now > self.runs_out_at
         return now - self.heard_at > after_s
 
 
@@ -137,6 +169,11 @@ class Book:
         return self.settled + sum(lease.committed for lease in self.leases.values())
 
     @property
+    def spent(self) -> int:
+        """What is known to be spent."""
+        return self.settled + sum(lease.spent for lease in self.leases.values())
+
+    @property
     def free(self) -> int:
         """What can still be lent."""
         return max(self.limit - self.committed, 0)
@@ -145,18 +182,28 @@ class Book:
         """What is spent, leases of the dead included."""
         return self.settled + sum(lease.spent_at(now) for lease in self.leases.values())
 
-    def claim(self, claim: Claim, now: float, *, lends: bool = True) -> Standing:
+    def claim(
+        self,
+        claim: Claim,
+        now: float,
+        *,
+        lends: bool = True,
+        region: str = "",
+        runs_out_at: float | None = None,
+    ) -> Standing:
         """Take a holder's word and lend it what it wants, as far as there is that much.
 
         A claim that another has overtaken still tells what was spent, and gets nothing more.
+        `region` and `runs_out_at` are said of a lease to another region.
         """
         lease = self.leases.get(claim.lease)
+        is_unknown = lease is None and (claim.spent or claim.returned)
+        if is_unknown or (lease is not None and lease.is_forgotten):
+            # Its lease was folded long ago, as spent: nothing it says makes that less.
+            known = claim.spent + claim.returned
+            return Standing(claim.key, claim.lease, claim.seq, known, self.free, is_closed=True)
         if lease is None:
-            if claim.spent or claim.returned:
-                # Its lease was folded long ago, as spent: nothing it says makes that less.
-                known = claim.spent + claim.returned
-                return Standing(claim.key, claim.lease, claim.seq, known, self.free, is_closed=True)
-            lease = Lease()
+            lease = Lease(region=region)
         is_newest = claim.seq > lease.seq
         lease = replace(
             lease,
@@ -164,6 +211,7 @@ class Book:
             returned=max(lease.returned, min(claim.returned, lease.granted)),
             seq=max(lease.seq, claim.seq),
             heard_at=max(lease.heard_at, now),
+            runs_out_at=runs_out_at if is_newest else lease.runs_out_at,
         )
         self.leases[claim.lease] = lease
         if is_newest and lends and claim.want > lease.granted:
@@ -172,11 +220,17 @@ class Book:
         return Standing(claim.key, claim.lease, claim.seq, lease.granted, self.free)
 
     def fold(self, now: float) -> None:
-        """Settle leases that nobody has said anything of for long: what is out is spent."""
-        for name, lease in list(self.leases.items()):
-            if lease.is_lapsed(now, FORGET_S):
+        """Settle leases that nobody has said anything of for long: what is out is spent.
+
+        Their names stay, lest a late claim open them again. Those of regions are not touched: a
+        region's journal outlives its being away, and whenever it is heard again it can prove
+        what it did not spend.
+        """
+        for name, lease in self.leases.items():
+            is_kept = lease.region or lease.is_forgotten
+            if not is_kept and lease.is_lapsed(now, FORGET_S):
                 self.settled += lease.committed
-                del self.leases[name]
+                self.leases[name] = Lease(seq=FORGOTTEN_SEQ, heard_at=lease.heard_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +282,16 @@ class Budgets:
                     for budget in self._by_subject.get((tenant, scope, named), ()):
                         key = Key(payer.tenant, budget.id, scope, subject, day)
                         found[key] = budget.limit_pico
+        return found
+
+    def named(self, tenant: str, day: int) -> dict[Key, int]:
+        """The tenant's keys on `day` whose subjects are known before anybody asks, with their limits."""
+        found: dict[Key, int] = {}
+        for (of, scope, subject), budgets in self._by_subject.items():
+            whose = tenant if scope is Scope.TENANT else subject
+            if of in {None, tenant} and whose is not None:
+                for budget in budgets:
+                    found[Key(tenant, budget.id, scope, whose, day)] = budget.limit_pico
         return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from routing.platform_profile import PlatformProfile
 
@@ -24,3 +25,15 @@ class Catalog:
     def of(self, platform: str) -> tuple[PlatformProfile, ...]:
         """The models of a platform, its own choice first; empty if there is no such platform."""
         return tuple(profile for profile in self.profiles if profile.name == platform)
+
+    def at(self, now: float) -> "Catalog":
+        """This one: by itself a catalogue never changes (`price_calendar` has one that does)."""
+        return self
+
+
+class Catalogs(Protocol):
+    """The catalogue of any moment. Only prices change: targets and their order are always the same."""
+
+    def at(self, now: float) -> Catalog:
+        """The catalogue at `now`, in seconds since the epoch."""
+        ...

@@ -27,6 +27,10 @@ ENOUGH = 20
 BEYOND = 1.5
 """The bound when even the slowest answer of the window is not enough, times that answer."""
 
+BEYOND_S = 30.0
+"""Seconds without an answer after which it is that answer again: where every request has the same
+limit, a bound over it keeps all of them away, and nothing is heard that could lower it."""
+
 
 class Bounds:
     """The bounds of one target and size. `levels` are the quantiles that presently keep each share."""
@@ -39,16 +43,34 @@ class Bounds:
 
     def fold(self, latency_ms: float) -> None:
         """Learn from one answer, by the bounds that were published before it."""
-        if self._published is None:
-            return
-        for index, (bound_ms, share) in enumerate(zip(self._published, SHARES, strict=True)):
-            is_late = latency_ms > bound_ms
-            moved = self._levels[index] + STEP * (is_late - (1 - share))
-            # A little beyond 1, so that a bound which is too low is left at once, not for ever.
-            self._levels[index] = min(max(moved, 0.0), 1.0 + STEP)
+        for index, bound_ms in enumerate(self._published or ()):
+            self._move(index, is_late=latency_ms > bound_ms)
 
-    def publish(self, sketch: LatencySketch) -> tuple[float, ...] | None:
-        """The bounds in milliseconds for each of `SHARES`, rising; None while too little is known."""
+    def timed_out(self) -> None:
+        """Learn from one that was cut off for want of time: late by every bound.
+
+        Also by those it had not reached yet: if nothing were learnt of them, they would settle a
+        little beyond where answers are cut off, and promise what nobody keeps.
+        """
+        for index in range(len(self._published or ())):
+            self._move(index, is_late=True)
+
+    def given_up(self, after_ms: float) -> None:
+        """Learn from one that was cut off for another reason: late by the bounds it had passed."""
+        for index, bound_ms in enumerate(self._published or ()):
+            if after_ms > bound_ms:
+                self._move(index, is_late=True)
+
+    def _move(self, index: int, *, is_late: bool) -> None:
+        moved = self._levels[index] + STEP * (is_late - (1 - SHARES[index]))
+        # A little beyond 1, so that a bound which is too low is left at once, not for ever.
+        self._levels[index] = min(max(moved, 0.0), 1.0 + STEP)
+
+    def publish(self, sketch: LatencySketch, *, is_idle: bool = False) -> tuple[float, ...] | None:
+        """The bounds in milliseconds for each of `SHARES`, rising; None while too little is known.
+
+        `is_idle` is whether nothing was learnt for `BEYOND_S`.
+        """
         if sketch.count < ENOUGH:
             self._published = None
             return None
@@ -58,7 +80,7 @@ class Bounds:
         found = sketch.quantiles(*(min(level, 1.0) for level in levels))
         bounds: list[float] = []
         for level, value_ms in zip(levels, found, strict=True):
-            bound_ms = (value_ms or 0.0) * (BEYOND if level > 1 else 1.0)
+            bound_ms = (value_ms or 0.0) * (BEYOND if level > 1 and not is_idle else 1.0)
             bounds.append(max(bound_ms, bounds[-1] if bounds else 0.0))
         self._published = tuple(bounds)
         return self._published

@@ -6,22 +6,22 @@ about. It costs tens of microseconds, so every replica decides for itself.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random
 
 from routing.conformal import share_within
 from routing.eligibility import Candidate, assess
 from routing.errors import ErrorKind, NoPlatformAvailable, PlatformError, RequestError, Violation
 from routing.impossible import explain_impossible
 from routing.learned import Judgement
-from routing.message import Json
+from routing.message import Json, JsonObject
 from routing.plan import AttemptPlan, make_plan
 from routing.platform_profile import PlatformProfile
 from routing.policies import POLICIES
 from routing.policies.adaptive import Adaptive
-from routing.policy import Policy, Ranking, Strategy
+from routing.policy import Policy, Ranking, Seeded, Strategy
 from routing.question import Question
 from routing.scorecard import Snapshot
 from routing.size import Size
+from routing.slowness import slow_reasons, stand_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Decision:
     propensity: float
     world: Mapping[str, str] = field(default_factory=dict)
 
+    _shown: JsonObject | None = field(default=None, init=False, repr=False, compare=False)
+
     @property
     def chosen(self) -> str:
         """The platform that is asked first."""
@@ -52,16 +54,27 @@ class Decision:
         """By what the candidates were ranked."""
         return self.question.strategy
 
-    def to_json(self) -> dict[str, Json]:
-        """The decision as callers, status pages and the audit see it."""
+    def to_json(self) -> JsonObject:
+        """The decision as callers, status pages and the audit see it; made once for all of them."""
+        shown = self._shown
+        if shown is None:
+            shown = self._to_json()
+            object.__setattr__(self, "_shown", shown)
+        return shown
+
+    def _to_json(self) -> JsonObject:
         limit_ms = self.question.requirements.max_latency_ms
+        if limit_ms is not None:
+            limit_ms -= self.question.own_ms
         size = self.question.facts.size
         return {
             "id": self.id,
             "strategy": self.strategy.value,
             "chosen": self.chosen,
             "model": self.plan.primary.model,
-            "candidates": [_candidate_json(c, size, limit_ms) for c in self.candidates],
+            "candidates": [
+                _candidate_json(c, size, limit_ms, self.question.now) for c in self.candidates
+            ],
             "snapshot": self.snapshot,
             "seed": self.question.seed,
             "propensity": self.propensity,
@@ -97,31 +110,34 @@ def decide(
     if question.strategy is Strategy.ADAPTIVE:
         policy = Adaptive(snapshot.learned)
         judge = snapshot.learned.judges(question.facts.reading)
+    requirements, facts, now = question.requirements, question.facts, question.now
+    found_before, own, own_ms = question.inexpressible, snapshot.own, question.own_ms
     candidates = tuple(
-        assess(
-            profile,
-            snapshot.of(profile.target),
-            question.requirements,
-            question.facts,
-            question.now,
-            is_requested=is_requested is None or is_requested(profile),
-            inexpressible_before=question.inexpressible.get(profile.target, ()),
-            own_in_flight=snapshot.own.get(profile.target, 0),
-            judgement=None if judge is None else judge.of(profile),
-        )
-        for profile in profiles
+        [
+            assess(
+                profile,
+                snapshot.of(profile.target),
+                requirements,
+                facts,
+                now,
+                is_requested=is_requested is None or is_requested(profile),
+                inexpressible_before=found_before.get(profile.target, ()) if found_before else (),
+                own_in_flight=own.get(profile.target, 0) if own else 0,
+                judgement=None if judge is None else judge.of(profile),
+                own_ms=own_ms,
+            )
+            for profile in profiles
+        ]
     )
     eligible = [candidate for candidate in candidates if not candidate.reasons]
     if eligible:
-        # The seed spreads load and hides nothing.
-        ranking = policy(eligible, Random(question.seed))  # noqa: S311
+        ranking = _rank(eligible, policy, question)
         ranked = _as_wished(ranking.order, question)
     else:
-        ranking = Ranking([_least_bad(candidates, question.now)])
-        ranked = ranking.order
-    plan = make_plan(ranked, question.within_s, question.max_attempts, question.facts, question.now)
-    propensity = ranking.propensity if ranked[0] is ranking.order[0] else 1.0
-    return Decision(decision_id, question, snapshot.version, candidates, plan, propensity)
+        ranked = [_least_bad(candidates, question.now)]
+        ranking = Ranking(ranked)
+    plan = make_plan(ranked, question.asking_s, question.max_attempts, question.facts, question.now)
+    return Decision(decision_id, question, snapshot.version, candidates, plan, ranking.propensity)
 
 
 def _wish(question: Question) -> Callable[[PlatformProfile], bool] | None:
@@ -134,6 +150,51 @@ def _wish(question: Question) -> Callable[[PlatformProfile], bool] | None:
         profile.name in fallbacks
         or ((platform is None or profile.name == platform) and model in {None, profile.model})
     )
+
+
+def _rank(eligible: Sequence[Candidate], policy: Policy, question: Question) -> Ranking:
+    """The candidates by the policy, those of the platform that comes first by the caller's wish in front.
+
+    They are drawn among themselves, so that the propensity is that of coming first.
+    """
+    rng = Seeded(question.seed)
+    name = _wished_first(eligible, question)
+    if name is None:
+        return _without_the_slow(policy(eligible, rng), eligible, policy, question)
+    front = [candidate for candidate in eligible if candidate.platform == name]
+    rest = [candidate for candidate in eligible if candidate.platform != name]
+    ranking = _without_the_slow(policy(front, rng), front, policy, question)
+    if not rest:
+        return ranking
+    behind = _without_the_slow(policy(rest, rng), rest, policy, question)
+    return Ranking([*ranking.order, *behind.order], ranking.propensity)
+
+
+def _wished_first(eligible: Sequence[Candidate], question: Question) -> str | None:
+    """The platform that is asked first whatever the strategy says; None where the strategy says."""
+    if question.platform is None:
+        return None
+    there = {candidate.platform for candidate in eligible}
+    names = (question.platform, *question.fallback_platforms)
+    return next((name for name in names if name in there), None)
+
+
+def _without_the_slow(
+    ranking: Ranking, eligible: Sequence[Candidate], policy: Policy, question: Question
+) -> Ranking:
+    """The ranking after those that are much slower than usual have stood back, where any has to."""
+    strategy, now = question.strategy, question.now
+    order = stand_back(ranking.order, strategy, now)
+    if order is ranking.order:
+        return ranking
+    if not isinstance(policy, Adaptive):
+        return Ranking(order, ranking.propensity)
+
+    def is_first(drawn: Candidate) -> bool:
+        return stand_back(policy.order(eligible, drawn), strategy, now)[0] is order[0]
+
+    shares = zip(eligible, policy.shares(eligible), strict=True)
+    return Ranking(order, sum(share for drawn, share in shares if is_first(drawn)))
 
 
 def _as_wished(order: Sequence[Candidate], question: Question) -> list[Candidate]:
@@ -170,8 +231,9 @@ def _spread(order: Sequence[Candidate]) -> list[Candidate]:
     front: list[Candidate] = []
     behind: list[Candidate] = []
     for candidate in order:
-        (behind if candidate.platform in seen else front).append(candidate)
-        seen.add(candidate.platform)
+        platform = candidate.profile.name
+        (behind if platform in seen else front).append(candidate)
+        seen.add(platform)
     return front + behind
 
 
@@ -222,7 +284,9 @@ def _check_names(profiles: Sequence[PlatformProfile], question: Question) -> Non
         raise RequestError("platform_unknown", "a platform asked for is not configured", violations)
 
 
-def _candidate_json(candidate: Candidate, size: Size, limit_ms: float | None) -> dict[str, Json]:
+def _candidate_json(
+    candidate: Candidate, size: Size, limit_ms: float | None, now: float
+) -> dict[str, Json]:
     cost_usd, bound_usd = candidate.expected_cost_usd, candidate.cost_bound_usd
     bounds_ms = candidate.scorecard.bounds_ms[size]
     within = None if limit_ms is None or bounds_ms is None else share_within(bounds_ms, limit_ms)
@@ -236,7 +300,9 @@ def _candidate_json(candidate: Candidate, size: Size, limit_ms: float | None) ->
         "latency_p95_ms": round(candidate.latency_p95_ms, 1),
         "in_time_probability": None if within is None else round(within, 4),
         "quality": _judgement_json(candidate.judgement),
-        "reasons": [reason.to_json() for reason in candidate.reasons],
+        "reasons": [
+            reason.to_json() for reason in (*candidate.reasons, *slow_reasons(candidate, now))
+        ],
     }
 
 

@@ -11,11 +11,13 @@ from decimal import ROUND_CEILING, Decimal
 from math import ceil
 
 from routing.breaker import Ailment, BreakerPhase
+from routing.capability import Capability
 from routing.conformal import PROMISED
 from routing.estimate import TaskFacts, affordable_tokens
 from routing.expressible import inexpressible
 from routing.learned import Judgement
 from routing.money import Price
+from routing.peak import Peak
 from routing.platform_profile import PlatformProfile
 from routing.reason import Reason
 from routing.requirement import Requirements
@@ -24,6 +26,15 @@ from routing.size import Size
 
 MIN_OUTPUT_TOKENS = 16
 """Fewer cannot carry an answer (OpenAI's Responses API refuses less); a caller may still ask for less."""
+
+_NEEDED_BY = {
+    Capability.STREAMING: "/stream",
+    Capability.FUNCTION_CALLING: "/tools",
+    Capability.JSON_SCHEMA: "/response_schema",
+    Capability.VISION: "/images",
+}
+"""What of a request needs the ability, where the caller did not require it. What we need ourselves
+is asked for only where the platform is ours to choose."""
 
 _COST_STEP = Decimal("1e-10")
 """USD: exact for prices of four decimals per million, and safe to print as a JSON number."""
@@ -36,7 +47,8 @@ class Candidate:
     `max_tokens` is clamped to what the model, its window and the money allow.
     `latency_p95_ms` is the bound that 95 % of answers of this size keep, where that is known.
     `in_flight` counts the requests it works on, as far as whoever decides knows; `judgement` is
-    how good its answer will be, where the strategy asks.
+    how good its answer will be, where the strategy asks; `peak` the target's for this size, to be
+    read at `now`.
     """
 
     profile: PlatformProfile
@@ -48,6 +60,8 @@ class Candidate:
     reasons: tuple[Reason, ...] = ()
     in_flight: int = 0
     judgement: Judgement | None = None
+    peak: Peak | None = None
+    now: float = 0.0
 
     @property
     def cost_bound_usd(self) -> Decimal | None:
@@ -87,10 +101,11 @@ def assess(
     inexpressible_before: Sequence[Reason] = (),
     own_in_flight: int = 0,
     judgement: Judgement | None = None,
+    own_ms: float = 0.0,
 ) -> Candidate:
     """Hold one target against what is asked.
 
-    `inexpressible_before` is what was found of tools and images that are not at hand any more,
+    `own_ms` are those of the caller's time that the target does not have. `inexpressible_before` is what was found of tools and images that are not at hand any more,
     `own_in_flight` what the scorecard does not count yet (`Snapshot.own`). With a `judgement`
     quality is held to its lower bound, in place of the operator's figure.
     """
@@ -99,8 +114,9 @@ def assess(
     if not is_requested:
         reasons.append(_not_requested(profile))
     quality = profile.quality if judgement is None else judgement.lower
-    if not _meets(profile, requirements, facts, latency_ms, quality):
-        reasons.extend(_unmet_demands(profile, requirements, facts, latency_ms, quality))
+    if not _meets(profile, requirements, facts, latency_ms + own_ms, quality):
+        whole_ms = latency_ms + own_ms
+        reasons.extend(_unmet_demands(profile, requirements, facts, whole_ms, quality))
     if not facts.is_plain:
         reasons.extend(inexpressible(profile, facts))
     reasons.extend(inexpressible_before)
@@ -112,13 +128,14 @@ def assess(
     max_tokens, expected_usd = wanted, None
     if price is not None:
         if limit_usd is not None:
-            max_tokens = _paid(price, limit_usd, input_bound, wanted)
+            max_tokens = _paid(price, requirements, limit_usd, input_bound, wanted)
             if max_tokens < floor:
                 reasons.append(_too_dear(price, limit_usd, input_bound, floor))
                 max_tokens = floor
         mean = scorecard.mean_output_tokens
         usual = facts.expected_output_tokens if mean is None else int(mean)
-        expected_usd = price.expected(facts.input_tokens_expected, min(usual, max_tokens))
+        usual = usual if usual < max_tokens else max_tokens  # noqa: FURB136
+        expected_usd = price.expected(facts.input_tokens_expected, usual)
     elif limit_usd is not None:
         reasons.append(_unknown_price(profile))
     if scorecard.breaker is not BreakerPhase.CLOSED or scorecard.cooling_until is not None:
@@ -134,6 +151,8 @@ def assess(
         tuple(reasons),
         in_flight if in_flight > 0 else 0,  # noqa: FURB136  a fifth of the time of max()
         judgement,
+        scorecard.peaks[facts.size],
+        now,
     )
 
 
@@ -142,7 +161,10 @@ def _length(profile: PlatformProfile, facts: TaskFacts, reasons: list[Reason]) -
     # Comparisons in place of min(), which takes five times as long, for each of twenty targets.
     asked, most = facts.max_tokens, profile.max_output_tokens
     wanted = asked if asked < most else most  # noqa: FURB136
+    least = profile.limits.least_output_tokens
+    wanted = least if wanted < least else wanted  # noqa: FURB136
     floor = wanted if wanted < MIN_OUTPUT_TOKENS else MIN_OUTPUT_TOKENS  # noqa: FURB136
+    floor = least if floor < least else floor  # noqa: FURB136
     room = profile.context_window - facts.input_tokens_expected
     if room >= wanted:
         return wanted, floor
@@ -152,9 +174,11 @@ def _length(profile: PlatformProfile, facts: TaskFacts, reasons: list[Reason]) -
     return floor, floor
 
 
-def _paid(price: Price, limit_usd: Decimal, input_tokens: int, wanted: int) -> int:
+def _paid(
+    price: Price, requirements: Requirements, limit_usd: Decimal, input_tokens: int, wanted: int
+) -> int:
     """The output tokens, up to `wanted`, that the limit pays for."""
-    if price.surely_within(input_tokens, wanted, float(limit_usd)):
+    if price.surely_within(input_tokens, wanted, requirements.quick_max_cost or 0.0):
         return wanted
     return affordable_tokens(price, limit_usd, input_tokens, wanted)
 
@@ -204,10 +228,12 @@ def _unmet_demands(
         missing = (requirements.capabilities | facts.needs) - profile.capabilities
         for name in sorted(missing):
             detail = f"{profile.name} ({profile.model}) cannot do {name}"
-            yield Reason(f"capability:{name}", detail, "/requirements/capabilities")
+            stated = name in requirements.capabilities
+            where = "/requirements/capabilities" if stated else _NEEDED_BY.get(name, "/platform")
+            yield Reason(f"capability:{name}", detail, where)
     limit_ms = requirements.max_latency_ms
     if limit_ms is not None and latency_ms > limit_ms:
-        detail = f"95 % of answers take up to {latency_ms:.0f} ms, over {limit_ms:g} ms"
+        detail = f"95 % of answers take up to {latency_ms:.0f} ms in all, over {limit_ms:g} ms"
         yield Reason(
             "max_latency_ms",
             detail,

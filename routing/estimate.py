@@ -3,7 +3,8 @@
 The bound rests on one fact: byte-level BPE and byte-fallback tokenizers never make
 more tokens than there are UTF-8 bytes. It is three to five times the truth for prose;
 the price of a promise. What vendors add unseen is bounded by the constants below, which
-are calibration, not arithmetic: the ledger compares every bill with its bound.
+are calibration, not arithmetic: every bill is compared with its bound, and one over it is
+logged and counted in the platform's status.
 """
 
 import json
@@ -14,7 +15,7 @@ from decimal import Decimal
 
 from routing.capability import Capability
 from routing.exchange import ResponseSchema
-from routing.message import Image, Message, ToolSpec
+from routing.message import Image, Json, Message, ToolSpec
 from routing.money import Price
 from routing.quality import Reading
 from routing.size import Size, size_of
@@ -36,7 +37,12 @@ BOUND_TOKENS_PER_CALL = 64
 """Four times and more what templates are known to add."""
 
 BOUND_TOKENS_OF_TOOLS = 1024
-"""Anthropic documents hidden tool prompts of up to 530 tokens (Claude 3 Opus, auto); twice that."""
+"""Anthropic documents hidden tool prompts of up to 530 tokens (Claude 3 Opus, auto); twice that.
+What every single tool adds to it is counted with its text."""
+
+BOUND_BYTES_PER_PART = 96
+"""Around the words of a tool, of a call and of a result. Nobody documents how they are spelt out to a
+model; as JSON, which is longer than any form known, our wires need 76, 63 and 70 bytes."""
 
 BOUND_TOKENS_OF_SCHEMA = 512
 """Structured output injects an undocumented prompt at some vendors."""
@@ -146,22 +152,34 @@ def count_input_bytes(
 
     Images are not text: no tokenizer reads their base64, and no vendor bills it.
     """
-    said = sum(_bytes_of(text) for text in _texts(system, messages, tools))
-    return said if schema is None else said + _bytes_of(schema.name + json.dumps(schema.schema))
+    said = _bytes_of(system) + sum(_of_tool(tool) for tool in tools)
+    said += sum(sum(_of_message(message)) for message in messages)
+    return said if schema is None else said + _bytes_of(schema.name) + _as_json(schema.schema)
 
 
-def _texts(system: str, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Iterator[str]:
-    yield system
-    for tool in tools:
-        yield tool.name + tool.description + json.dumps(tool.parameters)
-    for message in messages:
-        yield message.text
-        for call in message.tool_calls:
-            yield call.id + call.name + json.dumps(call.arguments)
-        for result in message.tool_results:
-            yield result.call_id + result.content
-        if message.provider_state is not None:
-            yield json.dumps(message.provider_state.items)
+def _of_tool(tool: ToolSpec) -> int:
+    words = _as_json(tool.name) + _as_json(tool.description)
+    return words + _as_json(tool.parameters) + BOUND_BYTES_PER_PART
+
+
+def _of_message(message: Message) -> Iterator[int]:
+    yield _bytes_of(message.text)
+    for call in message.tool_calls:
+        # Some wires say the name again with the result.
+        yield _bytes_of(call.id) + 2 * _bytes_of(call.name) + _as_json(call.arguments)
+        yield BOUND_BYTES_PER_PART
+    for result in message.tool_results:
+        yield _bytes_of(result.call_id) + _bytes_of(result.content) + BOUND_BYTES_PER_PART
+    if message.provider_state is not None:
+        yield _as_json(message.provider_state.items)
+
+
+def _as_json(value: Json) -> int:
+    """Bytes of `value` as JSON, of the longer form where it may be written in ASCII alone."""
+    plain = json.dumps(value)
+    if "\\u" not in plain:
+        return len(plain)
+    return max(len(plain), _bytes_of(json.dumps(value, ensure_ascii=False)))
 
 
 def _bytes_of(text: str) -> int:
@@ -172,9 +190,12 @@ def _bytes_of(text: str) -> int:
     if text.isascii():
         return len(text)
     longer = unicodedata.normalize("NFKC", text)
-    return max(_utf8_length(text), _utf8_length(longer))
+    return max(utf8_length(text), utf8_length(longer))
 
 
-def _utf8_length(text: str) -> int:
+def utf8_length(text: str) -> int:
+    """Bytes of `text`."""
+    if text.isascii():
+        return len(text)
     # A lone surrogate is no text, but it must not stop a count: it will be sent as "?" or \\ud800.
     return len(text.encode(errors="backslashreplace"))

@@ -11,9 +11,11 @@ def explain_impossible(candidates: Sequence[Candidate]) -> RequestError:
     """The error for candidates, one at least, that are neither eligible nor merely resting.
 
     One violation for each place the caller can change, told for the platform which is
-    nearest to passing; the detail names the one platform that needs the least altogether.
+    nearest to passing; the detail names the one platform that needs the least altogether. Who
+    cannot do what the task itself needs is spoken of only where that holds for everybody.
     """
     asked = [c for c in candidates if all(r.code != "not_requested" for r in c.reasons)]
+    asked = [c for c in asked if all(_is_limit(r) for r in _unmet(c))] or asked
     by_distance = sorted(asked, key=_distance)
     places = dict.fromkeys(r.where for c in asked for r in _unmet(c) if r.where is not None)
     violations = tuple(Violation(where, _relaxation(where, by_distance)) for where in places)
@@ -28,6 +30,11 @@ def explain_impossible(candidates: Sequence[Candidate]) -> RequestError:
 
 def _unmet(candidate: Candidate) -> list[Reason]:
     return [reason for reason in candidate.reasons if not reason.is_temporary]
+
+
+def _is_limit(reason: Reason) -> bool:
+    """Whether it is a limit the caller stated, not a part of the task."""
+    return reason.where is not None and reason.where.startswith("/requirements/")
 
 
 def _distance(candidate: Candidate) -> tuple[int, float]:

@@ -103,7 +103,10 @@ class Price:
         init=False, repr=False, compare=False
     )
     _quick_call: float = field(init=False, repr=False, compare=False)
-    """The same in binary fractions, USD per token: five times quicker, and good for comparing."""
+    """The same in binary fractions, largest requests first: five times quicker, for comparing.
+
+    The last one holds for whatever is no larger.
+    """
 
     def __post_init__(self) -> None:
         # Worked out once: every decision asks for them several times.
@@ -138,14 +141,21 @@ class Price:
 
     def expected(self, input_tokens: int, output_tokens: int) -> float:
         """About what a call costs, USD; nothing is taken to be cached. For ranking, not for bills."""
-        return _quick_sum(self._quick_rates, input_tokens, output_tokens) + self._quick_call
+        for above, input_rate, output_rate in self._quick_rates:  # noqa: B007  used below
+            if input_tokens > above:
+                break
+        tokens_usd = (input_tokens * input_rate + output_tokens * output_rate) * 1e-6
+        return tokens_usd + self._quick_call
 
     def surely_within(self, input_tokens: int, output_tokens: int, limit_usd: float) -> bool:
         """Whether `bound` is below the limit by so much that its last digits do not matter.
 
         False says nothing: then `bound` has to be asked.
         """
-        most_usd = _quick_sum(self._quick_ceilings, input_tokens, output_tokens)
+        for above, input_rate, output_rate in self._quick_ceilings:  # noqa: B007  used below
+            if input_tokens > above:
+                break
+        most_usd = (input_tokens * input_rate + output_tokens * output_rate) * 1e-6
         return (most_usd + self._quick_call) * _ROUNDING <= limit_usd
 
     def dearest(self, input_tokens: int) -> Tier:
@@ -186,18 +196,9 @@ def price_table_hash(prices: Mapping[str, Price | None]) -> str:
 
 def _quick(ladder: Sequence[Tier]) -> tuple[tuple[int, float, float], ...]:
     return tuple(
-        (tier.above_input_tokens, float(tier.input), float(tier.output)) for tier in ladder
+        (tier.above_input_tokens, float(tier.input), float(tier.output))
+        for tier in reversed(ladder)
     )
-
-
-def _quick_sum(
-    ladder: Sequence[tuple[int, float, float]], input_tokens: int, output_tokens: int
-) -> float:
-    _, input_rate, output_rate = ladder[0]
-    for above, dearer_input, dearer_output in ladder:
-        if input_tokens > above:
-            input_rate, output_rate = dearer_input, dearer_output
-    return (input_tokens * input_rate + output_tokens * output_rate) * 1e-6
 
 
 def _step(ladder: Sequence[Tier], input_tokens: int) -> Tier:

@@ -14,8 +14,9 @@ class Outcome:
 
     `target` is who was asked, `model` who answered. `at` is its end in seconds since the epoch. `cost_usd` is None when the price is
     unknown. `error` is None when it answered; `abandoned` marks an attempt the
-    caller gave up on, which says nothing about the platform. A cost is an estimate where
-    the vendor told no usage. `is_paced` marks what the adaptive strategy chose.
+    caller gave up on, which says nothing about the platform. `longest_gap_ms` is the longest wait
+    between two pieces of a stream, None where there was no second. A cost is an estimate where
+    the vendor told no usage, and `is_over_bound` marks one over what the call could cost at most. `is_paced` marks what the adaptive strategy chose.
     """
 
     tenant: str
@@ -37,3 +38,5 @@ class Outcome:
     size: Size = Size.MEDIUM
     cost_is_estimate: bool = False
     is_paced: bool = False
+    longest_gap_ms: float | None = None
+    is_over_bound: bool = False

@@ -1,7 +1,7 @@
 """What to try, in which order, for how long: a primary and its fallbacks within one deadline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from routing.capability import Capability
@@ -9,6 +9,7 @@ from routing.eligibility import Candidate
 from routing.estimate import TaskFacts
 from routing.message import Json
 from routing.platform_profile import target_of
+from routing.silence import UNKNOWN, Patience, patience_of
 
 MAX_ATTEMPTS = 4
 """Each adds cost and delay; four independent platforms at 98.6 % (OpenAI's calendar) miss 4e-8."""
@@ -36,6 +37,7 @@ class PlannedAttempt:
     timeout_s: float
     cost_bound_usd: Decimal | None = None
     is_probe: bool = False
+    patience: Patience = UNKNOWN
 
     @property
     def target(self) -> str:
@@ -49,7 +51,12 @@ class PlannedAttempt:
             "model": self.model,
             "max_tokens": self.max_tokens,
             "timeout_s": round(self.timeout_s, 3),
+            "silence_s": self._silence_s(),
         }
+
+    def _silence_s(self) -> float | None:
+        first_s = self.patience.first_s
+        return None if first_s is None else round(min(first_s, self.timeout_s), 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +95,11 @@ def make_plan(
     most failures are quick and leave their time to the next.
     """
     chosen = ranked[:max_attempts]
+    patiences = _patiences(chosen, facts)
     reserved_s = sum(candidate.latency_p95_ms for candidate in chosen) / 1000
     attempts: list[PlannedAttempt] = []
     left_s = within_s
-    for index, candidate in enumerate(chosen, start=1):
+    for index, (candidate, patience) in enumerate(zip(chosen, patiences, strict=True), start=1):
         own_s = candidate.latency_p95_ms / 1000
         reserved_s -= own_s
         timeout_s = left_s
@@ -106,13 +114,27 @@ def make_plan(
                 timeout_s,
                 candidate.cost_bound_usd,
                 candidate.scorecard.awaits_probe(now),
+                patience,
             )
         )
     return AttemptPlan(within_s, tuple(attempts), _hedge_after_s(chosen, facts, now))
 
 
+def _patiences(chosen: Sequence[Candidate], facts: TaskFacts) -> list[Patience]:
+    """Of each attempt; one of which too little is known is well where it is as quick as the others."""
+    # A tool is called when all its arguments are there; until then such a stream is silent.
+    speaks_early = Capability.STREAMING in facts.needs and (
+        Capability.FUNCTION_CALLING not in facts.needs
+    )
+    own = [patience_of(c.scorecard, facts.size, speaks_early=speaks_early) for c in chosen]
+    others_s = max((p.well_s for p in own if p.well_s is not None), default=None)
+    if others_s is None:
+        return own
+    return [p if p.well_s is not None else replace(p, well_s=others_s) for p in own]
+
+
 def _hedge_after_s(chosen: Sequence[Candidate], facts: TaskFacts, now: float) -> float | None:
-    """The first platform's own p95, where a second may be asked when it is over.
+    """The first platform's own p95 for requests of this size, where a second may be asked after it.
 
     Never with tools: two platforms that both ask for a refund are two refunds. Never with a
     hosted agent, which takes a question alone and may act on it by itself. A probe is
@@ -122,11 +144,13 @@ def _hedge_after_s(chosen: Sequence[Candidate], facts: TaskFacts, now: float) ->
         return None
     if chosen[0].platform == chosen[1].platform:
         return None
-    if not all(candidate.profile.limits.continues for candidate in chosen[:2]):
+    if not (chosen[0].profile.limits.continues and chosen[1].profile.limits.continues):
         return None
     first, second = chosen[0].scorecard, chosen[1].scorecard
     if first.awaits_probe(now) or second.awaits_probe(now):
         return None
-    is_streamed = Capability.STREAMING in facts.needs
-    late_ms = first.first_byte_p95_ms if is_streamed else first.latency_p95_ms
+    if Capability.STREAMING in facts.needs:
+        late_ms = first.first_byte_p95_ms[facts.size]
+    else:
+        late_ms = None if first.latency_p95_ms is None else chosen[0].latency_p95_ms
     return None if late_ms is None else late_ms / 1000

@@ -93,10 +93,16 @@ class LatencySketch:
 
     def merge(self, other: "LatencySketch") -> "LatencySketch":
         """A new sketch of both sketches' values, the same one that adding them all would give."""
-        counts = dict(self._buckets)
-        for index, count in other.buckets:
-            counts[index] = counts.get(index, 0) + count
-        return LatencySketch(counts.items())
+        return LatencySketch.merged((self, other))
+
+    @classmethod
+    def merged(cls, sketches: Iterable["LatencySketch"]) -> "LatencySketch":
+        """One sketch of all their values."""
+        counts: dict[int, int] = {}
+        for sketch in sketches:
+            for index, count in sketch._buckets.items():  # noqa: SLF001  of its own class
+                counts[index] = counts.get(index, 0) + count
+        return cls(counts.items())
 
     def to_dict(self) -> dict[str, Json]:
         """This sketch as plain JSON; it names its error so that unlike sketches never merge."""

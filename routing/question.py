@@ -15,7 +15,8 @@ class Question:
     """One request as the decision sees it; the same question on the same world has one answer.
 
     `platform` and `model` None mean that any may be chosen. `now` is in seconds since the
-    epoch; `seed` stays below 2^53 to survive JSON. `inexpressible`, by target, stands in a
+    epoch; `seed` stays below 2^53 to survive JSON. `before_ms` of the caller's time are gone when a
+    platform is asked, `after_ms` are needed to hand its answer over. `inexpressible`, by target, stands in a
     kept question for the tools, schemas and images that are not kept with it.
     """
 
@@ -30,12 +31,24 @@ class Question:
     deadline_s: float = DEFAULT_DEADLINE_S
     max_attempts: int = MAX_ATTEMPTS
     inexpressible: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
+    before_ms: float = 0.0
+    after_ms: float = 0.0
 
     @property
     def within_s(self) -> float:
-        """Seconds until the end of the answer, at most."""
+        """Seconds until the answer is handed over, at most."""
         limit_ms = self.requirements.max_latency_ms
         return self.deadline_s if limit_ms is None else min(self.deadline_s, limit_ms / 1000)
+
+    @property
+    def asking_s(self) -> float:
+        """Seconds until the last platform has answered, at most."""
+        return max(self.within_s - self.after_ms / 1000, 0.0)
+
+    @property
+    def own_ms(self) -> float:
+        """Milliseconds that are no platform's."""
+        return self.before_ms + self.after_ms
 
     def without_content(self, found: Mapping[str, tuple[Reason, ...]]) -> "Question":
         """This question to be kept: what could not be expressed in place of the tools and images."""

@@ -19,6 +19,7 @@ class RequestLimits:
     `names_image_types` says that the address of an image must come with its media type.
     `image_tokens` is what one image is billed at most, as the codec sends it. `continues` is
     whether it can be shown an answer that another began: an agent takes a question, no turns.
+    Of fewer output tokens than `least_output_tokens` the wire does not know: so many are asked for.
     """
 
     tools: int | None = None
@@ -31,3 +32,4 @@ class RequestLimits:
     names_image_types: bool = False
     image_tokens: int = DEAREST_IMAGE_TOKENS
     continues: bool = True
+    least_output_tokens: int = 1

@@ -2,14 +2,14 @@
 
 The actual cost is every attempt's, retries and lost hedges included. What another target would
 have cost is an estimate of one call that works at once: its list price for the input as it was
-counted, and an answer as long as that target's usually are. Nothing is compared with the
-dearest model there is. Money is whole pico-dollars (10^-12 USD).
+counted, and an answer as much longer or shorter as its answers usually are. Nothing is compared
+with the dearest model there is. Money is whole pico-dollars (10^-12 USD).
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_EVEN, Decimal
+from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from routing.decision import Decision
@@ -105,7 +105,10 @@ def saving_of(
     # Whoever chooses by price, or mixes by it, leaves out what has none.
     priced = [other.pico_usd for other in others if other.pico_usd is not None]
     own = next((other for other in others if other.target == default), None)
-    row = Saving(
+    # Where nobody answered, all others would have cost nothing.
+    nothing = 0 if routed and given is None else None
+    named = default if nothing == 0 or own is not None else None
+    return Saving(
         tenant=tenant,
         answer_id=answer_id,
         at=at,
@@ -116,30 +119,17 @@ def saving_of(
         routed=routed,
         simulated=simulated,
         actual_pico_usd=None if spent_usd is None else pico_of(spent_usd),
-    )
-    if not routed:
-        return row
-    if given is None:
-        return replace(
-            row,
-            default_target=default,
-            default_pico_usd=0,
-            cheapest_pico_usd=0,
-            random_pico_usd=0,
-        )
-    return replace(
-        row,
-        default_target=None if own is None else default,
-        default_pico_usd=None if own is None else own.pico_usd,
-        cheapest_pico_usd=min(priced, default=None),
-        random_pico_usd=_mean(priced),
+        default_target=named,
+        default_pico_usd=nothing if own is None else own.pico_usd,
+        cheapest_pico_usd=min(priced, default=nothing),
+        random_pico_usd=_mean(priced) if priced else nothing,
         alternatives=others,
     )
 
 
 def pico_of(usd: Decimal) -> int:
     """Whole pico-dollars, rounded as the ledger rounds; list prices need no rounding."""
-    return int(usd.scaleb(_PICO).to_integral_value(ROUND_HALF_EVEN))
+    return round(usd.scaleb(_PICO))
 
 
 def _alternatives(decision: Decision, given: Given, *, simulated: bool) -> Iterator[Alternative]:
@@ -148,22 +138,29 @@ def _alternatives(decision: Decision, given: Given, *, simulated: bool) -> Itera
     A simulated platform is no alternative to a real one, nor the other way round.
     """
     answering = target_of(given.platform, given.model)
+    own = [c.scorecard.mean_output_tokens for c in decision.candidates if c.target == answering]
+    usual = own[0] if own else None
     whole = given.usage is not None
     for candidate in decision.candidates:
         profile = candidate.profile
-        if profile.simulated != simulated or not all(r.is_temporary for r in candidate.reasons):
+        if profile.simulated != simulated or not (
+            candidate.is_eligible or candidate.is_only_resting
+        ):
             continue
         # What is known is not estimated: else a router that never chooses would seem to save.
         is_known = whole and candidate.target == answering
-        usd = given.cost_usd if is_known else _estimate_usd(candidate, decision, given)
+        usd = given.cost_usd if is_known else _estimate_usd(candidate, decision, given, usual)
         yield Alternative(candidate.target, profile.quality, None if usd is None else pico_of(usd))
 
 
-def _estimate_usd(candidate: Candidate, decision: Decision, given: Given) -> Decimal | None:
+def _estimate_usd(
+    candidate: Candidate, decision: Decision, given: Given, usual: float | None
+) -> Decimal | None:
     """About what the target would have charged.
 
-    The same input, with as much of it cached as was, and an answer of the target's own mean
-    length, where that has been seen, else of the length that was given.
+    The same input, with as much of it cached as was, and an answer of the length that was given,
+    times how much longer the target's are than those of whoever answered, `usual` on average.
+    Its mean alone would not do: a short question would seem to save, and a long one to cost.
     """
     price, mean = candidate.profile.price, candidate.scorecard.mean_output_tokens
     if price is None:
@@ -171,10 +168,12 @@ def _estimate_usd(candidate: Candidate, decision: Decision, given: Given) -> Dec
     counted = given.usage
     if counted is None or not counted.input_tokens:
         counted = Usage(decision.question.facts.input_tokens_expected)
-    length = counted.output_tokens or given.text_tokens if mean is None else round(mean)
+    length = counted.output_tokens or given.text_tokens
+    if mean is not None and usual:
+        length = round(length * mean / usual)
     length = min(length, candidate.max_tokens)
     return price.cost(Usage(counted.input_tokens, counted.cached_tokens, 0, length))
 
 
-def _mean(figures: Sequence[int]) -> int | None:
-    return round(Fraction(sum(figures), len(figures))) if figures else None
+def _mean(figures: Sequence[int]) -> int:
+    return round(Fraction(sum(figures), len(figures)))

@@ -11,6 +11,7 @@ from decimal import Decimal
 from routing.breaker import Ailment, BreakerPhase
 from routing.exchange import RateLimit
 from routing.learned import Learned
+from routing.peak import Peak
 from routing.platform_profile import platform_of, target_of
 
 ANY_MODEL = "*"
@@ -22,20 +23,28 @@ class Scorecard:
     """One model on one platform, as seen lately; None where nothing has been seen.
 
     `bounds_ms` has for each size of request the times within which the shares of
-    `routing.conformal.SHARES` answer. `success_rate` is over the `attempts` of the window that said something about the
+    `routing.conformal.SHARES` answer. `first_byte_p95_ms` is by size too, of any size where too little
+    of one was seen. `first_byte_p99_ms` and `whole_p99_ms`, by size, and
+    `gap_p99_ms`, of the longest waits within a stream, are kept as last known while nothing
+    comes: they tell silence from slowness (`routing.silence`). `success_rate` is over the `attempts` of the window that said something about the
     platform's health. `breaker_until` is the end of the cool-down when open, and the
     moment the probe in flight is given up for lost when half open: after it, one more
     probe may be claimed; `ailment` says which breaker it is, and `forced` that it is an
     administrator's word. `is_borrowed` says that the latencies are what other regions saw,
-    because here nothing was. Times are seconds since the epoch.
+    because here nothing was. `peaks`, by size, are its peak-EWMA (`routing.peak`); `recent_ms` is
+    what its last answers took. `slow_times` says how many times the usual its answers take while
+    that is several times, until the next probe at `slow_until`. `bills_over_bound` counts, since the coordinator began, answers that cost
+    more than was reckoned with at most: a promise that was broken. Times are seconds since the epoch.
     """
 
     target: str
     latency_p50_ms: float | None = None
     latency_p95_ms: float | None = None
     latency_p99_ms: float | None = None
-    first_byte_p50_ms: float | None = None
-    first_byte_p95_ms: float | None = None
+    first_byte_p95_ms: tuple[float | None, ...] = (None, None, None)
+    first_byte_p99_ms: tuple[float | None, ...] = (None, None, None)
+    whole_p99_ms: tuple[float | None, ...] = (None, None, None)
+    gap_p99_ms: float | None = None
     bounds_ms: tuple[tuple[float, ...] | None, ...] = (None, None, None)
     success_rate: float | None = None
     attempts: int = 0
@@ -49,6 +58,11 @@ class Scorecard:
     mean_output_tokens: float | None = None
     rate_limit: RateLimit | None = None
     is_borrowed: bool = False
+    peaks: tuple[Peak | None, ...] = (None, None, None)
+    recent_ms: float | None = None
+    slow_times: float | None = None
+    slow_until: float | None = None
+    bills_over_bound: int = 0
 
     def breaker_blocks(self, now: float) -> bool:
         """Whether the breaker keeps ordinary requests away at `now`."""
@@ -60,7 +74,13 @@ class Scorecard:
 
     def awaits_probe(self, now: float) -> bool:
         """Whether the next attempt would be the breaker's probe, to be claimed before it is sent."""
-        return self.breaker is not BreakerPhase.CLOSED and not self.breaker_blocks(now)
+        if self.breaker is not BreakerPhase.CLOSED:
+            return not self.breaker_blocks(now)
+        return self.slow_until is not None and not self.is_slow(now)
+
+    def is_slow(self, now: float) -> bool:
+        """Whether at `now` it yields to others because it is much slower than usual."""
+        return self.slow_until is not None and now < self.slow_until
 
     def is_cooling(self, now: float) -> bool:
         """Whether the platform itself asked, by a 429, to be left alone at `now`."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from routing.budget import LEASE_TTL_S, Claim, Key, Standing
+from routing.budget import LEASE_TTL_S, Beyond, Claim, Key, Standing
 
 LEASE_SHARE = 100
 """A lease is at least the limit over this: 100 processes could hold a budget between them."""
@@ -42,6 +42,7 @@ class _Account:
     returned: int = 0
     reserved: int = 0
     free: int | None = None
+    beyond: Beyond | None = None
     seq: int = 0
     heard_seq: int = 0
     told: tuple[int, int] = (0, 0)
@@ -116,6 +117,16 @@ class Wallet:
         account = self._accounts.get(key)
         return 0 if account is None else max(account.available, 0)
 
+    def beyond(self, key: Key) -> Beyond | None:
+        """Why no more was lent of it, where its home is another region."""
+        account = self._accounts.get(key)
+        return None if account is None else account.beyond
+
+    def is_asked(self, due: Mapping[Key, int], amount: int) -> bool:
+        """Whether another region is being asked for what `amount` needs, and nothing else is in the way."""
+        short = [key for key in due if self.held_of(key) < max(amount, 1)]
+        return bool(short) and all(self.beyond(key) is Beyond.ASKED for key in short)
+
     def reserve(self, due: Mapping[Key, int], amount: int, now: float) -> Reservation | None:
         """Set `amount` aside in each of `due`; None, and nothing set aside, where one has less."""
         accounts: list[_Account] = []
@@ -166,6 +177,7 @@ class Wallet:
         if standing.seq > account.heard_seq:
             account.heard_seq = standing.seq
             account.free = standing.free
+            account.beyond = standing.beyond
 
     def report(self, now: float, today: int) -> list[Claim]:
         """What the owner has to be told now; what is idle, or of a day gone by, is returned with it."""

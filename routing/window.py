@@ -96,12 +96,10 @@ class LatencyWindow:
 
     def sketch(self, now: float) -> LatencySketch:
         """All latencies that are still remembered at `now`, merged into a sketch of its own."""
-        merged = LatencySketch()
         slot = int(now // LATENCY_BUCKET_S)
-        for i, bucket in self._sketches.items():
-            if slot - LATENCY_BUCKETS < i <= slot:
-                merged = merged.merge(bucket)
-        return merged
+        return LatencySketch.merged(
+            bucket for i, bucket in self._sketches.items() if slot - LATENCY_BUCKETS < i <= slot
+        )
 
     def to_dict(self) -> dict[str, Json]:
         """This window as plain JSON, for a checkpoint."""

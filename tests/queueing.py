@@ -18,7 +18,7 @@ from routing.exchange import Usage
 from routing.outcome import Outcome
 from routing.policy import Strategy
 from routing.scorecard import Snapshot
-from tests.unit.routing.worlds import NOW, asked, platform
+from tests.unit.routing.worlds import FACTS, NOW, asked, platform
 
 SYNC_EVERY_S = 0.25
 """As in actors/coordinator/client.py."""
@@ -58,6 +58,16 @@ def measured(name: str, slots: int, seconds: Sequence[float]) -> Vendor:
 
 
 @dataclass(frozen=True, slots=True)
+class BrownOut:
+    """While these shares of the requests come, one vendor takes so many `times` as long."""
+
+    vendor: str
+    times: float
+    begins: float = 0.3
+    ends: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What is simulated; `load` is the share of all vendors' capacity together."""
 
@@ -67,6 +77,14 @@ class Scene:
     requests: int = 4_000
     warm_up: int = 1_000
     seed: int = 1
+    brown_out: BrownOut | None = None
+
+    def times(self, vendor: Vendor, request: int) -> float:
+        """How many times its time this request takes."""
+        brown_out, share = self.brown_out, request / self.requests
+        if brown_out is None or brown_out.vendor != vendor.name:
+            return 1.0
+        return brown_out.times if brown_out.begins <= share < brown_out.ends else 1.0
 
     @property
     def rate(self) -> float:
@@ -191,7 +209,9 @@ class _Run:
 
     def _serve(self, queue: Queue, index: int, who: int, now: float) -> None:
         queue.busy += 1
-        self._push(now + queue.vendor.service_s(self._arrived[who][2]), "end", who, index)
+        takes_s = queue.vendor.service_s(self._arrived[who][2])
+        takes_s *= self._scene.times(queue.vendor, who)
+        self._push(now + takes_s, "end", who, index)
 
     def _end(self, who: int, index: int, now: float) -> None:
         queue, (arrived, by, _) = self._world.queues[index], self._arrived[who]
@@ -260,6 +280,21 @@ def shortest_queue(world: World, replica: Replica, now: float) -> int:
             world.rng.random(),
         ),
     )
+
+
+def peak_ewma(world: World, replica: Replica, now: float) -> int:
+    """As Finagle chooses: of two vendors at random the one with the less peak-EWMA x (in flight + 1)."""
+    board = replica.mine.corrected(replica.board)
+
+    def cost_ms(index: int) -> float:
+        target = world.queues[index].vendor.target
+        card = board.of(target)
+        peak = card.peaks[FACTS.size]
+        busy = max(card.in_flight + board.own.get(target, 0), 0)
+        return (0.0 if peak is None else peak.after(now)) * (busy + 1)
+
+    drawn = [world.rng.randrange(len(world.queues)) for _ in range(2)]
+    return min(drawn, key=cost_ms)
 
 
 def hot_and_cold(world: World, replica: Replica, now: float) -> int:

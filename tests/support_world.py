@@ -22,14 +22,17 @@ from actors.database import open_database
 from actors.database.conversations import Conversations
 from actors.database.decisions import Decisions
 from actors.database.idempotency import Idempotency
+from actors.database.knowledge import KnowledgeStore
 from actors.database.worlds import Worlds
-from actors.knowledge import Records, read_articles
+from actors.knowledge import Records
+from actors.knowledge.indexing import Indexing
 from deployments.agent.attempt import Reporter
 from deployments.agent.executor import Executor
 from deployments.agent.road import Road, RoadOptions
 from deployments.agent.support import SupportAgent
 from deployments.agent.witness import Witness
-from deployments.demo import ARTICLES, RECORDS, TENANT
+from deployments.demo import RECORDS, TENANT
+from deployments.first_start import ingest_demo
 from deployments.ingress import api, schema
 from deployments.ingress.chat import Chat
 from deployments.ingress.routes import Operation
@@ -116,6 +119,10 @@ async def _parts(
     await database.migrate()
     records = Records(database)
     await records.load(TENANT, RECORDS)
+    store = KnowledgeStore(database)
+    await ingest_demo(store, clock)
+    indexing = Indexing(store, None, clock)
+    await indexing.refresh()
     platforms = {name: open_platform(name, simulators.connection(name)) for name in _MODELS}
     catalog = Catalog(map(_profile, _MODELS))
     still = Still()
@@ -128,7 +135,7 @@ async def _parts(
         clock,
         random.Random(7),  # noqa: S311
     )
-    context = ContextGateway(sources({TENANT: read_articles(ARTICLES)}, records))
+    context = ContextGateway(sources(indexing, records))
     agent = SupportAgent(road, context, Conversations(database), 800, clock)
     chat = Chat(agent, Idempotency(database), clock)
     try:

@@ -8,6 +8,7 @@ again what was not acknowledged, under the same number.
 import asyncio
 import json
 import logging
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,11 @@ import ray
 
 from actors.coordinator.budgets import BudgetOwner
 from actors.coordinator.learning import Lesson
+from actors.coordinator.loans import Answer, Borrower, Letter
 from actors.coordinator.state import CoordinatorState
 from actors.database.budget_books import BudgetBooks
+from actors.database.budget_loans import BudgetLoans
+from actors.database.budgets_abroad import BudgetsAbroad
 from actors.database.decisions import Decisions
 from actors.database.engine import open_database
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
@@ -27,9 +31,10 @@ from actors.database.ledger import Ledger
 from actors.database.savings import Savings
 from actors.database.worlds import Worlds
 from routing.bandit import Bandit
-from routing.budget import Claim, Standing
+from routing.budget import Claim, Key, Standing
 from routing.clock import SystemClock
 from routing.learned import Terms
+from routing.loan import Lent
 from routing.outcome import Outcome
 from routing.override import Override
 from routing.quality import CONTEXT
@@ -75,6 +80,11 @@ class Coordinator:
         self._database = open_database(options.database)
         self._ledger = Ledger(self._database)
         self._budgets = BudgetOwner(BudgetBooks(self._database))
+        self._borrower = Borrower(
+            BudgetLoans(self._database, uuid.uuid4().hex),
+            BudgetsAbroad(self._database),
+            self._clock,
+        )
         self._state: CoordinatorState | None = None
         self._restoring = asyncio.Lock()
         self._kept_at = 0.0
@@ -172,6 +182,54 @@ class Coordinator:
         """
         return await self._budgets.lease(claims, self._clock.now())
 
+    @ray.method
+    async def lend(self, region: str, claims: Sequence[Claim], lease_s: float) -> list[Lent]:
+        """What another region's claims come to; its leases run out after `lease_s`.
+
+        Raises:
+            DatabaseBusy: nothing was lent; send the same claims again.
+        """
+        return await self._budgets.lend(region, claims, lease_s, self._clock.now())
+
+    @ray.method
+    async def borrow(self, home: str, claims: Sequence[Claim]) -> list[Standing]:
+        """What claims on budgets come to that are at home in another region.
+
+        Raises:
+            DatabaseBusy: nothing was lent; send the same claims again.
+        """
+        return await self._borrower.borrow(home, claims)
+
+    @ray.method
+    async def hold(self, home: str, reserves: Mapping[Key, int]) -> None:
+        """Keep a share of these limits of another region at hand.
+
+        Raises:
+            DatabaseBusy: nothing has changed.
+        """
+        await self._borrower.hold(home, reserves)
+
+    @ray.method
+    async def letter(self, home: str) -> Letter:
+        """What another region has to be told of its budgets, once there is something.
+
+        Raises:
+            DatabaseBusy: nothing may be told.
+        """
+        return await self._borrower.letter(home, self._budgets.today(self._clock.now()))
+
+    @ray.method
+    async def hear_home(self, home: str, sent_at: float, answer: Answer | None) -> None:
+        """What it answered to a letter of `sent_at`, or None where it did not.
+
+        Raises:
+            DatabaseBusy: nothing was taken.
+        """
+        if answer is None:
+            self._borrower.unheard(home)
+        else:
+            await self._borrower.hear(home, sent_at, answer)
+
     async def _study(self, state: CoordinatorState, now: float) -> None:
         """Learn from feedback that came in; every word once, because it is marked with the lesson."""
         if now - self._studied_at < STUDY_EVERY_S or self._studying.locked():
@@ -204,6 +262,7 @@ class Coordinator:
         await Worlds(self._database).prune(WORLDS_MAX)
         await Savings(self._database).prune(now - SAVINGS_KEPT_S, SAVINGS_MAX)
         await self._budgets.sweep(now)
+        await self._borrower.sweep(self._budgets.today(now))
         await self._feedback.prune(now - FEEDBACK_KEPT_S)
         # What has sent nothing for an hour will send nothing again: names last one life.
         for replica in set(await self._ledger.last_seqs()) - set(self._heard):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from actors.database.budget_books import BudgetBooks
 from routing.budget import Claim, Standing, day_at
+from routing.loan import Lent
 
 
 class BudgetOwner:
@@ -25,13 +26,24 @@ class BudgetOwner:
             DatabaseBusy: nothing was lent; ask again.
             DatabaseUnavailable: the same.
         """
-        return await self._books.claim(claims, now, self._today(now))
+        return await self._books.claim(claims, now, self.today(now))
+
+    async def lend(
+        self, region: str, claims: Sequence[Claim], lease_s: float, now: float
+    ) -> list[Lent]:
+        """The same for another region, whose leases run out after `lease_s`.
+
+        Raises:
+            DatabaseBusy: nothing was lent; ask again.
+            DatabaseUnavailable: the same.
+        """
+        return await self._books.lend(region, claims, lease_s, now, self.today(now))
 
     async def sweep(self, now: float) -> None:
         """Drop the books of days long gone."""
-        await self._books.prune(self._today(now))
+        await self._books.prune(self.today(now))
 
-    def _today(self, now: float) -> int:
+    def today(self, now: float) -> int:
         """The latest day there was: a clock set back does not open a book that may be dropped."""
         self._latest = max(self._latest, day_at(now))
         return self._latest

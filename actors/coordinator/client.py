@@ -18,9 +18,11 @@ from actors import names
 from actors.coordinator.actor import Coordinator, CoordinatorActor, CoordinatorOptions
 from actors.coordinator.errors import CoordinatorUnavailable
 from actors.coordinator.in_flight import InFlight
-from routing.budget import Claim, Standing
+from actors.coordinator.loans import LETTER_WAIT_S, Answer, Letter
+from routing.budget import Claim, Key, Standing
 from routing.errors import BudgetUnavailable
 from routing.learned import Terms
+from routing.loan import Lent
 from routing.outcome import Outcome
 from routing.override import Override
 from routing.region import RegionFigures
@@ -158,20 +160,62 @@ class CoordinatorClient:
         Raises:
             BudgetUnavailable: the coordinator is away, or cannot write; send the same claims again.
         """
+        return await self._leased(self._handle().lease.remote(claims))
+
+    async def borrow(self, home: str, claims: Sequence[Claim]) -> list[Standing]:
+        """The same of budgets that are at home in another region, out of what is held of them.
+
+        Raises:
+            BudgetUnavailable: the coordinator is away, or cannot write; send the same claims again.
+        """
+        return await self._leased(self._handle().borrow.remote(home, claims))
+
+    async def lend(self, region: str, claims: Sequence[Claim], lease_s: float) -> list[Lent]:
+        """What another region's claims on this one's budgets come to.
+
+        Raises:
+            CoordinatorUnavailable: nobody there, or it cannot write; send the same claims again.
+        """
+        return await self._told(self._handle().lend.remote(region, claims, lease_s))
+
+    async def hold(self, home: str, reserves: Mapping[Key, int]) -> None:
+        """Keep a share of these limits of another region at hand.
+
+        Raises:
+            CoordinatorUnavailable: nobody there.
+        """
+        await self._told(self._handle().hold.remote(home, reserves))
+
+    async def letter(self, home: str) -> Letter:
+        """What another region has to be told, once there is something or some seconds have passed.
+
+        Raises:
+            CoordinatorUnavailable: nobody there.
+        """
+        return await self._told(self._handle().letter.remote(home), LETTER_WAIT_S + SYNC_TIMEOUT_S)
+
+    async def hear_home(self, home: str, sent_at: float, answer: Answer | None) -> None:
+        """What it answered, or None where it did not.
+
+        Raises:
+            CoordinatorUnavailable: nobody there.
+        """
+        await self._told(self._handle().hear_home.remote(home, sent_at, answer))
+
+    async def _leased(self, answer: Awaitable[list[Standing]]) -> list[Standing]:
         try:
             async with asyncio.timeout(LEASE_TIMEOUT_S):
-                standings: list[Standing] = await self._handle().lease.remote(claims)
+                return await answer
         except (RayError, TimeoutError) as error:
             if isinstance(error, RayActorError):
                 self._actor = None
             detail = "What is left of the budget cannot be told at the moment."
             raise BudgetUnavailable(detail) from error
-        return standings
 
-    async def _told(self, answer: Awaitable[_T]) -> _T:
+    async def _told(self, answer: Awaitable[_T], within_s: float = SYNC_TIMEOUT_S) -> _T:
         """What the actor answers to a question that no customer waits for."""
         try:
-            async with asyncio.timeout(SYNC_TIMEOUT_S):
+            async with asyncio.timeout(within_s):
                 return await answer
         except (RayError, TimeoutError) as error:
             if isinstance(error, RayActorError):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from actors.coordinator.book import Book, breaker_from_json, breaker_to_json, day_of
 from actors.coordinator.learning import Learning
@@ -48,7 +49,8 @@ class CoordinatorState:
     def fold(self, outcomes: Sequence[Outcome], now: float) -> None:
         """Learn from attempts that ended."""
         for outcome in outcomes:
-            self._book(outcome.target).fold(outcome, now)
+            book = self._book(outcome.target)
+            book.fold(outcome, now, partial(self._general_times, outcome.platform, now))
             account = self._accounts.get(outcome.platform, Breaker())
             account = breakers.fold(account, Ailment.ACCOUNT, outcome, now)
             self._accounts[outcome.platform] = account
@@ -77,7 +79,14 @@ class CoordinatorState:
                 self._release(target, key, now)
                 return False
             self._put(target, ailment, claimed)
-        return True
+        slow = book.pace.breaker
+        if slow.phase is BreakerPhase.CLOSED:
+            return True
+        claimed = breakers.claim_probe(slow, key, now)
+        if claimed is not None:
+            book.pace.breaker = claimed
+        # Who is slow may be asked at any time: its turn is no condition of another probe.
+        return claimed is not None or bool(closed)
 
     def release_probe(self, target: str, key: str, now: float) -> None:
         """The attempt `key` was never sent: the next may be the probe."""
@@ -135,6 +144,7 @@ class CoordinatorState:
             for replica, heard in self._in_flight.items()
             if now - heard[0] <= REPLICA_SILENCE_S
         }
+        self._overrides = dict(self.overrides(now))
         self._counted = {replica: counts for replica, (_, counts) in self._in_flight.items()}
         if any(now - heard[0] > FIGURES_AGE_S for heard in self._regions.values()):
             self._weigh_regions(now)
@@ -203,13 +213,29 @@ class CoordinatorState:
                 is_borrowed=True,
             )
         override = self._overrides.get(target) or self._overrides.get(platform)
-        if override is None or override.until <= now:
+        if override is None:
             return card
         if override.phase is BreakerPhase.CLOSED:
-            return replace(card, breaker=BreakerPhase.CLOSED, breaker_until=None, forced=True)
+            return replace(
+                card,
+                breaker=BreakerPhase.CLOSED,
+                breaker_until=None,
+                forced=True,
+                slow_times=None,
+                slow_until=None,
+            )
         return replace(
             card, breaker=BreakerPhase.OPEN, breaker_until=override.until, ailment=None, forced=True
         )
+
+    def _general_times(self, platform: str, now: float) -> float:
+        """How many times the usual the best of the other platforms takes; 1 where nobody knows."""
+        others = [
+            times
+            for target, book in self._books.items()
+            if platform_of(target) != platform and (times := book.pace.times(now)) is not None
+        ]
+        return min(others, default=1.0)
 
     def _weigh_regions(self, now: float) -> None:
         """Forget the figures that are too old, and add the others up once."""
@@ -239,6 +265,7 @@ class CoordinatorState:
         book, account = self._book(target), self._accounts.get(platform_of(target), Breaker())
         for ailment, breaker in [*book.breakers.items(), (Ailment.ACCOUNT, account)]:
             self._put(target, ailment, breakers.release_probe(breaker, key, now))
+        book.pace.breaker = breakers.release_probe(book.pace.breaker, key, now)
 
     def _book(self, target: str) -> Book:
         book = self._books.get(target)

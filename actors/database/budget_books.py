@@ -5,21 +5,18 @@ two that lend from one book, the second sees what the first lent.
 """
 
 from collections.abc import Collection, Sequence
-from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, delete, or_, select
+from sqlalchemy import Connection, Row, bindparam, delete, or_, select
 
+from actors.database.budget_rows import key_parameters, lease_of, load_book, save_leases
+from actors.database.budget_tables import budget as budget_table
+from actors.database.budget_tables import budget_lease, budget_spend
 from actors.database.engine import Database
-from actors.database.tables import budget as budget_table
-from actors.database.tables import budget_lease, budget_spend
-from actors.database.upsert import Insert, insert_into
-from routing.budget import Book, Budget, Claim, Key, Lease, Scope, Standing, day_at
+from routing.budget import FORGOTTEN_SEQ, Book, Budget, Claim, Key, Lease, Scope, Standing, day_at
+from routing.loan import Lent, Refusal
 
 KEPT_DAYS = 3
 """Days of books that are kept behind today's, for clocks that were set wrong and right again."""
-
-# A figure that cannot be stored stops a transaction; no budget comes near 2**63 pico-dollars.
-_MOST = 2**63 - 1
 
 _EVERY = ""
 
@@ -48,16 +45,50 @@ class BudgetBooks:
             for claim in claims:
                 book = books.get(claim.key)
                 if book is None:
-                    book = books[claim.key] = _load(connection, claim.key)
-                    _fold(connection, claim.key, book, now)
-                lends = abs(claim.key.day - today) <= 1
+                    limit = _limit(connection, claim.key) or 0
+                    book = books[claim.key] = load_book(connection, claim.key, limit, now)
+                lends = _is_near(claim.key.day, today)
                 standings.append(book.claim(claim, now, lends=lends))
-                if claim.lease in book.leases:
-                    heard[claim.key, claim.lease] = book.leases[claim.lease]
-            if heard:
-                rows = [_lease_row(key, name, lease) for (key, name), lease in heard.items()]
-                connection.execute(_hearing(connection.dialect.name), rows)
+                lease = book.leases.get(claim.lease)
+                if lease is not None and not lease.is_forgotten:
+                    heard[claim.key, claim.lease] = lease
+            save_leases(connection, heard)
             return standings
+
+        return await self._database.write(work)
+
+    async def lend(
+        self, region: str, claims: Sequence[Claim], lease_s: float, now: float, today: int
+    ) -> list[Lent]:
+        """The same for another region, whose leases run out after `lease_s`.
+
+        A claim on what does not exist, is of a far day, or goes by the name of somebody else's
+        lease is refused, and leaves no trace. A region that has a lease is heard in any case.
+
+        Raises:
+            DatabaseBusy: Nothing was lent; ask again.
+            DatabaseUnavailable: The same.
+        """
+
+        def work(connection: Connection) -> list[Lent]:
+            answers: list[Lent] = []
+            for claim in claims:
+                limit = _limit(connection, claim.key)
+                book = load_book(connection, claim.key, limit or 0, now)
+                is_near = _is_near(claim.key.day, today)
+                refusal = _refusal(region, claim, book, limit, is_near=is_near)
+                if refusal is not None:
+                    none = Standing(claim.key, claim.lease, claim.seq, 0, 0)
+                    answers.append(Lent(none, 0, refusal))
+                    continue
+                standing = book.claim(
+                    claim, now, lends=is_near, region=region, runs_out_at=now + lease_s
+                )
+                lease = book.leases.get(claim.lease)
+                if lease is not None:
+                    save_leases(connection, {(claim.key, claim.lease): lease})
+                answers.append(Lent(standing, claim.seq if lease is None else lease.seq))
+            return answers
 
         return await self._database.write(work)
 
@@ -82,7 +113,7 @@ class BudgetBooks:
                     book.settled = row.settled_pico_usd
             for row in connection.execute(_LEASES_OF, asked):
                 if (book := book_of(row)) is not None:
-                    book.leases[row.lease] = _lease_of(row)
+                    book.leases[row.lease] = lease_of(row)
             return found
 
         return await self._database.read(work)
@@ -100,35 +131,24 @@ class BudgetBooks:
         return await self._database.write(work)
 
 
-def _load(connection: Connection, key: Key) -> Book:
-    asked = _asked(key)
-    limit: int | None = connection.execute(_LIMIT, asked).scalar()
-    settled: int | None = connection.execute(_SPEND, asked).scalar()
-    rows = connection.execute(_LEASES, asked).all()
-    return Book(limit or 0, settled or 0, {row.lease: _lease_of(row) for row in rows})
+def _limit(connection: Connection, key: Key) -> int | None:
+    limit: int | None = connection.execute(_LIMIT, key_parameters(key)).scalar()
+    return limit
 
 
-def _fold(connection: Connection, key: Key, book: Book, now: float) -> None:
-    """Settle what the dead had, here and in the book."""
-    before = set(book.leases)
-    book.fold(now)
-    gone = before - set(book.leases)
-    if not gone:
-        return
-    connection.execute(_FORGETTING, [{**_asked(key), "gone": name} for name in gone])
-    row = {**_key_row(key), "settled_pico_usd": min(book.settled, _MOST)}
-    connection.execute(_settling(connection.dialect.name), row)
+def _is_near(day: int, today: int) -> bool:
+    return abs(day - today) <= 1
 
 
-def _is(table: Table) -> ColumnElement[bool]:
-    columns = table.c
-    return and_(
-        columns.tenant == bindparam("of"),
-        columns.budget == bindparam("named"),
-        columns.scope == bindparam("in_scope"),
-        columns.subject == bindparam("whose"),
-        columns.day == bindparam("on"),
-    )
+def _refusal(
+    region: str, claim: Claim, book: Book, limit: int | None, *, is_near: bool
+) -> Refusal | None:
+    lease = book.leases.get(claim.lease)
+    if lease is not None:
+        return None if lease.region == region else Refusal.OTHERS_LEASE
+    if not is_near:
+        return Refusal.OTHER_DAY
+    return Refusal.UNKNOWN_BUDGET if limit is None else None
 
 
 _LIMIT = select(budget_table.c.limit_pico_usd).where(
@@ -136,75 +156,11 @@ _LIMIT = select(budget_table.c.limit_pico_usd).where(
     budget_table.c.id == bindparam("named"),
     budget_table.c.scope == bindparam("in_scope"),
 )
-_SPEND = select(budget_spend.c.settled_pico_usd).where(_is(budget_spend))
-_LEASES = select(budget_lease).where(_is(budget_lease))
-_FORGETTING = delete(budget_lease).where(
-    _is(budget_lease), budget_lease.c.lease == bindparam("gone")
-)
 _SPENDS_OF = select(budget_spend).where(
     budget_spend.c.tenant == bindparam("of"), budget_spend.c.day == bindparam("on")
 )
 _LEASES_OF = select(budget_lease).where(
-    budget_lease.c.tenant == bindparam("of"), budget_lease.c.day == bindparam("on")
+    budget_lease.c.tenant == bindparam("of"),
+    budget_lease.c.day == bindparam("on"),
+    budget_lease.c.seq < FORGOTTEN_SEQ,
 )
-
-
-@cache
-def _hearing(dialect: str) -> Insert:
-    statement = insert_into(budget_lease, dialect)
-    told = ("seq", "granted_pico_usd", "spent_pico_usd", "returned_pico_usd", "heard_at")
-    return statement.on_conflict_do_update(
-        index_elements=["tenant", "budget", "scope", "subject", "day", "lease"],
-        set_={name: statement.excluded[name] for name in told},
-    )
-
-
-@cache
-def _settling(dialect: str) -> Insert:
-    statement = insert_into(budget_spend, dialect)
-    return statement.on_conflict_do_update(
-        index_elements=["tenant", "budget", "scope", "subject", "day"],
-        set_={"settled_pico_usd": statement.excluded.settled_pico_usd},
-    )
-
-
-def _asked(key: Key) -> dict[str, object]:
-    return {
-        "of": key.tenant,
-        "named": key.budget,
-        "in_scope": key.scope.value,
-        "whose": key.subject,
-        "on": key.day,
-    }
-
-
-def _key_row(key: Key) -> dict[str, object]:
-    return {
-        "tenant": key.tenant,
-        "budget": key.budget,
-        "scope": key.scope.value,
-        "subject": key.subject,
-        "day": key.day,
-    }
-
-
-def _lease_row(key: Key, name: str, lease: Lease) -> dict[str, object]:
-    return {
-        **_key_row(key),
-        "lease": name,
-        "seq": lease.seq,
-        "granted_pico_usd": lease.granted,
-        "spent_pico_usd": min(lease.spent, _MOST),
-        "returned_pico_usd": lease.returned,
-        "heard_at": lease.heard_at,
-    }
-
-
-def _lease_of(row: Row[*tuple[object, ...]]) -> Lease:
-    return Lease(
-        granted=row.granted_pico_usd,
-        spent=row.spent_pico_usd,
-        returned=row.returned_pico_usd,
-        seq=row.seq,
-        heard_at=row.heard_at,
-    )

@@ -5,8 +5,8 @@ from functools import cache
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select
 
+from actors.database.budget_tables import budget as budget_table
 from actors.database.engine import Database
-from actors.database.tables import budget as budget_table
 from actors.database.upsert import Insert, insert_into
 from routing.budget import Budget, Scope
 

@@ -1,6 +1,6 @@
 """Why an answer came from where it came: one JSON document per decision, kept for a while."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,25 +22,46 @@ class DecisionRow:
     body: Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class NewDecision:
+    """A decision to be kept."""
+
+    tenant: str
+    id: str
+    answer_id: str | None
+    at: float
+    body: JsonObject
+
+
 class Decisions:
     """Keeps decisions for those who ask why."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(
-        self, tenant: str, decision_id: str, answer_id: str | None, at: float, body: JsonObject
-    ) -> None:
-        """Keep a decision; one that is kept already stays as it is.
+    async def put(self, decisions: Sequence[NewDecision]) -> None:
+        """Keep these; one that is kept already stays as it is.
 
-        Call it after the answer has gone out: nobody should wait for it.
+        Raises:
+            DatabaseBusy: Nothing was written; try again.
+            DatabaseUnavailable: The same.
         """
-        row = {"tenant": tenant, "id": decision_id, "answer_id": answer_id, "at": at, "body": body}
+        rows = [
+            {
+                "tenant": new.tenant,
+                "id": new.id,
+                "answer_id": new.answer_id,
+                "at": new.at,
+                "body": new.body,
+            }
+            for new in decisions
+        ]
 
         def work(connection: Connection) -> None:
-            connection.execute(_keeping(connection.dialect.name), row)
+            connection.execute(_keeping(connection.dialect.name), rows)
 
-        await self._database.write(work)
+        if rows:
+            await self._database.write(work)
 
     async def get(self, tenant: str, decision_id: str) -> DecisionRow | None:
         """The tenant's decision of that id, or None."""

@@ -179,52 +179,6 @@ idempotency = Table(
     Index("idempotency_by_time", "created_at"),
 )
 
-# An empty tenant or subject is every one, each with a budget of its own.
-budget = Table(
-    "budget",
-    metadata,
-    _tenant(),
-    Column("id", Text, primary_key=True),
-    Column("scope", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("limit_pico_usd", BigInteger, nullable=False),
-    Column("configured", Boolean, nullable=False),
-)
-
-
-def _budget_key() -> tuple[Column[str], Column[str], Column[str], Column[str], Column[int]]:
-    return (
-        _tenant(),
-        Column("budget", Text, primary_key=True),
-        Column("scope", Text, primary_key=True),
-        Column("subject", Text, primary_key=True),
-        Column("day", Integer, primary_key=True, autoincrement=False),
-    )
-
-
-# What one process has of a budget on a day, as that process told it last.
-budget_lease = Table(
-    "budget_lease",
-    metadata,
-    *_budget_key(),
-    Column("lease", Text, primary_key=True),
-    Column("seq", BigInteger, nullable=False),
-    Column("granted_pico_usd", BigInteger, nullable=False),
-    Column("spent_pico_usd", BigInteger, nullable=False),
-    Column("returned_pico_usd", BigInteger, nullable=False),
-    Column("heard_at", Double, nullable=False),
-    Index("budget_lease_by_day", "day"),
-)
-
-# What was spent of a budget on a day by processes that are gone.
-budget_spend = Table(
-    "budget_spend",
-    metadata,
-    *_budget_key(),
-    Column("settled_pico_usd", BigInteger, nullable=False),
-    Index("budget_spend_by_day", "day"),
-)
-
 # The next three belong to the service, not to a tenant.
 world = Table(
     "world",

@@ -28,8 +28,10 @@ STOP_WORDS = frozenset(
 
 def tokenise(text: str) -> list[str]:
     """The words of `text` in order, stop words left out, repeats kept."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    plain = text.casefold()
+    if not plain.isascii():  # most of a question's time, and English seldom needs it
+        folded = unicodedata.normalize("NFKD", plain)
+        plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
     words = _WORD.findall(_APOSTROPHE.sub("", plain))
     return [_stem(word) for word in words if word not in STOP_WORDS]
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from deployments.agent.attempt import Journey
 from deployments.agent.executor import Executed
-from routing.catalog import Catalog
+from routing.catalog import Catalogs
 from routing.clock import Clock
 from routing.decision import Decision
 from routing.errors import SupportMaxError
@@ -35,10 +35,10 @@ class Accountant:
     """Reckons every answer's row when it is over, and writes rows together in the background."""
 
     def __init__(
-        self, catalog: Catalog, savings: Keeper, clock: Clock, default: str | None = None
+        self, catalogs: Catalogs, savings: Keeper, clock: Clock, default: str | None = None
     ) -> None:
         """`default` is the platform the company would use without routing; None is its first."""
-        self._profiles = catalog.by_target
+        catalog = catalogs.at(clock.now())  # for names, which are always the same
         own = catalog.profiles if default is None else catalog.of(default)
         # A default that is off was no alternative: its name stands for it, and no answer has it.
         self._default = own[0].target if own else default or ""
@@ -71,13 +71,12 @@ class Accountant:
     def _row(
         self, decision: Decision, journey: Journey, executed: Executed | None, *, resumed: bool
     ) -> Saving:
-        target = decision.plan.primary.target if executed is None else executed.target
-        profile = self._profiles[target]
+        profile = _chosen(decision) if executed is None else executed.profile
         return saving_of(
             decision,
             self._default,
             journey.spent.usd,
-            None if executed is None else _given(executed, profile, resumed=resumed),
+            None if executed is None else _given(executed, resumed=resumed),
             tenant=journey.tenant,
             answer_id=journey.answer_id,
             at=self._clock.now(),
@@ -112,8 +111,13 @@ class Accountant:
             _log.exception("what answers cost could not be written")
 
 
-def _given(executed: Executed, profile: PlatformProfile, *, resumed: bool) -> Given:
-    reply = executed.reply
+def _chosen(decision: Decision) -> PlatformProfile:
+    chosen = decision.plan.primary.target
+    return next(c.profile for c in decision.candidates if c.target == chosen)
+
+
+def _given(executed: Executed, *, resumed: bool) -> Given:
+    reply, profile = executed.reply, executed.profile
     price = None if resumed else profile.price
     return Given(
         platform=profile.name,

@@ -1,32 +1,20 @@
 """One attempt, from its beginning to the one Outcome it ends in, and the journey it is part of."""
 
+import logging
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from deployments.agent.bill import Bill, CostBound, bill_of
 from routing.clock import Clock
 from routing.errors import ErrorKind, PlatformError
-from routing.estimate import BYTES_PER_TOKEN, TaskFacts
+from routing.estimate import BYTES_PER_TOKEN, TaskFacts, utf8_length
 from routing.exchange import ChatReply, ChatRequest, Usage
 from routing.outcome import Outcome
 from routing.plan import AttemptPlan, PlannedAttempt
 from routing.platform_profile import PlatformProfile
 
-# Failures after which nothing can have been charged: the platform refused, or was not reached.
-_NEVER_BILLED = frozenset(
-    {
-        ErrorKind.RATE_LIMITED,
-        ErrorKind.QUOTA_EXHAUSTED,
-        ErrorKind.OVERLOADED,
-        ErrorKind.CREDENTIALS,
-        ErrorKind.PERMISSION,
-        ErrorKind.MODEL_GONE,
-        ErrorKind.CONTEXT_TOO_LONG,
-        ErrorKind.CONTENT_FILTERED,
-        ErrorKind.INVALID_REQUEST,
-        ErrorKind.SATURATED,
-    }
-)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +48,21 @@ class Reporter(Protocol):
 
 @dataclass(slots=True)
 class Spent:
-    """What the attempts of one answer cost together; `usd` None as soon as one price is unknown."""
+    """What the attempts of one answer cost together; None as soon as one price is unknown.
+
+    `usd` is about what was charged, `at_most_usd` what may have been: the first is shown, the
+    second is taken from budgets.
+    """
 
     usd: Decimal | None = Decimal(0)
     is_estimate: bool = False
+    at_most_usd: Decimal | None = Decimal(0)
 
-    def add(self, usd: Decimal | None, *, is_estimate: bool) -> None:
+    def add(self, bill: Bill) -> None:
         """One attempt more."""
-        self.usd = None if self.usd is None or usd is None else self.usd + usd
-        self.is_estimate = self.is_estimate or is_estimate
+        self.usd = _sum(self.usd, bill.about_usd)
+        self.at_most_usd = _sum(self.at_most_usd, bill.at_most_usd)
+        self.is_estimate = self.is_estimate or bill.is_estimate
 
 
 @dataclass(slots=True)
@@ -76,9 +70,12 @@ class Journey:
     """A plan under way for one answer.
 
     `began` is on the monotonic clock. `left_usd` is what may still be spent, None
-    without a limit; an attempt that may have been billed takes its bound from it.
-    `said` is the text that reached the caller, whoever said it. `hedged` are the plan's
-    attempts that were made beside another. `is_paced` is whether the adaptive strategy chose.
+    without a limit; every attempt takes from it what it cost, or its bound where that is unknown.
+    `said` is the text that reached the caller, whoever said it, and `usage` that of the calls
+    which said some of it and were cut, as far as is known. `hedged` are the plan's
+    attempts that were made beside another. `at_stake_usd` is the most that the attempts under way
+    can cost together. `is_paced` is whether the adaptive strategy chose. `answered_at` is when it
+    had an answer, on the monotonic clock.
     """
 
     plan: AttemptPlan
@@ -89,11 +86,14 @@ class Journey:
     facts: TaskFacts
     left_usd: Decimal | None
     said: str = ""
+    usage: Usage = field(default_factory=Usage)
     spent: Spent = field(default_factory=Spent)
     hedged: set[int] = field(default_factory=set)
     tried: list[Tried] = field(default_factory=list)
     failures: list[PlatformError] = field(default_factory=list)
     is_paced: bool = False
+    at_stake_usd: Decimal = Decimal(0)
+    answered_at: float | None = None
 
 
 class Attempt:
@@ -106,7 +106,7 @@ class Attempt:
         profile: PlatformProfile,
         reporter: Reporter,
         clock: Clock,
-        cost_bound_usd: Decimal | None = None,
+        bound: CostBound,
     ) -> None:
         self.reply: ChatReply | None = None
         self._journey = journey
@@ -114,9 +114,11 @@ class Attempt:
         self._profile = profile
         self._reporter = reporter
         self._clock = clock
-        self._cost_bound_usd = cost_bound_usd
+        self._bound = bound
+        journey.at_stake_usd += bound.usd or Decimal(0)
         self._began = clock.monotonic()
         self._first_byte_ms: float | None = None
+        self._longest_gap_ms: float | None = None
         self._bytes = 0
         self._is_over = False
         reporter.begin(planned.target)
@@ -127,15 +129,28 @@ class Attempt:
         return self._planned.platform
 
     @property
-    def target(self) -> str:
-        """And for which model."""
-        return self._planned.target
+    def profile(self) -> PlatformProfile:
+        """And as what: its model, at the price of the moment it was asked."""
+        return self._profile
+
+    @property
+    def usage(self) -> Usage:
+        """What the vendor counted; before it has told, about what it will have counted by now."""
+        if self.reply is not None:
+            return self.reply.usage
+        produced = self._bytes // BYTES_PER_TOKEN
+        return Usage(self._journey.facts.input_tokens_expected, output_tokens=produced)
 
     def hear(self, text: str) -> None:
         """Text of it has come."""
         if self._first_byte_ms is None:
             self._first_byte_ms = self._elapsed_ms()
-        self._bytes += len(text)
+        self._bytes += utf8_length(text)
+
+    def waited(self, seconds: float) -> None:
+        """So long nothing came of it, while somebody listened."""
+        if self._first_byte_ms is not None:
+            self._longest_gap_ms = max(self._longest_gap_ms or 0.0, seconds * 1000)
 
     def end(self, error: BaseException | None = None) -> bool:
         """It is over; whether `error` is a platform's failure, noted here and not to be raised.
@@ -151,38 +166,33 @@ class Attempt:
         if error is None and self.reply is None:
             detail = "the stream had no end"
             failure = PlatformError(self.platform, ErrorKind.STREAM_TRUNCATED, detail)
-        self._report(failure, abandoned=error is not None and failure is None)
+        bill = bill_of(
+            self._profile.price,
+            self._bound,
+            self.reply,
+            failure,
+            self.usage,  # vendors bill the input and what was produced until the connection closed
+            has_spoken=self._bytes > 0,
+        )
+        if bill.is_over_bound:
+            _log.error(
+                "%s billed %s USD for a call that could cost %s USD at most",
+                self._planned.target,
+                bill.about_usd,
+                self._bound.usd,
+            )
+        self._report(bill, failure, abandoned=error is not None and failure is None)
         if failure is not None:
             self._journey.failures.append(failure)
-        is_lost = self.reply is None and self._may_be_billed(failure)
-        if self._journey.left_usd is not None and is_lost:
-            self._journey.left_usd -= self._cost_bound_usd or Decimal(0)
+        self._journey.at_stake_usd -= self._bound.usd or Decimal(0)
+        if self._journey.left_usd is not None:
+            self._journey.left_usd -= bill.at_most_usd or Decimal(0)
         return failure is not None or error is None
 
-    def _may_be_billed(self, failure: PlatformError | None) -> bool:
-        """Whether the vendor may charge for it; once text has come, whatever ended it."""
-        return failure is None or self._bytes > 0 or failure.kind not in _NEVER_BILLED
-
-    def _cost(self, failure: PlatformError | None) -> tuple[Decimal | None, bool]:
-        """What it cost, and whether that is a guess, which it is where no usage was told."""
-        price = self._profile.price
-        unreached = failure is not None and failure.kind is ErrorKind.CONNECTION and not self._bytes
-        if unreached or not self._may_be_billed(failure):
-            return Decimal(0), False
-        if price is None:
-            return None, False
-        if self.reply is not None:
-            cost_usd = price.cost(self.reply.usage, self.reply.service_tier)
-            return cost_usd, price.is_estimate
-        # Vendors bill the input and what was produced until the connection closed.
-        produced = self._bytes // BYTES_PER_TOKEN
-        return price.cost(Usage(self._journey.facts.input_tokens_expected, 0, 0, produced)), True
-
-    def _report(self, failure: PlatformError | None, *, abandoned: bool) -> None:
+    def _report(self, bill: Bill, failure: PlatformError | None, *, abandoned: bool) -> None:
         journey, planned = self._journey, self._planned
         latency_ms = self._elapsed_ms()
-        cost_usd, is_estimate = self._cost(failure)
-        journey.spent.add(cost_usd, is_estimate=is_estimate)
+        journey.spent.add(bill)
         self._reporter.end(
             Outcome(
                 tenant=journey.tenant,
@@ -191,19 +201,21 @@ class Attempt:
                 platform=planned.platform,
                 target=planned.target,
                 size=journey.facts.size,
-                cost_is_estimate=is_estimate,
+                cost_is_estimate=bill.is_estimate,
                 model=planned.model if self.reply is None else self.reply.model,
                 at=self._clock.now(),
                 latency_ms=latency_ms,
                 first_byte_ms=self._first_byte_ms,
                 usage=Usage() if self.reply is None else self.reply.usage,
-                cost_usd=cost_usd,
+                cost_usd=bill.about_usd,
                 error=None if failure is None else failure.kind,
                 retry_after_s=None if failure is None else failure.retry_after_s,
                 abandoned=abandoned,
                 simulated=self._profile.simulated,
                 rate_limit=None if self.reply is None else self.reply.rate_limit,
                 is_paced=journey.is_paced,
+                longest_gap_ms=self._longest_gap_ms,
+                is_over_bound=bill.is_over_bound,
             )
         )
         outcome = "ok" if failure is None else failure.kind.value
@@ -212,3 +224,7 @@ class Attempt:
 
     def _elapsed_ms(self) -> float:
         return (self._clock.monotonic() - self._began) * 1000
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one + other

@@ -1,7 +1,8 @@
 """Budgets as one process keeps them: a request is decided within what is left, and pays from a lease.
 
 While the leases at hand suffice, nobody is asked; else the coordinator is, once for all who wait.
-With the coordinator away, what is at hand can be spent, and nothing more: never open.
+With the coordinator away, what is at hand can be spent, and nothing more: never open. The same
+holds of a budget whose home is another region: the coordinator lends what it holds of it.
 """
 
 import asyncio
@@ -11,21 +12,22 @@ import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from deployments.agent.lenders import Away, Definitions, Lender
 from deployments.security.principal import API_KEY, Principal
 from routing.budget import (
+    Beyond,
     Budget,
     Budgets,
     Claim,
     Key,
     Payer,
-    Standing,
     day_at,
     to_pico,
     to_usd,
 )
+from routing.budget_home import BudgetHomes
 from routing.clock import Clock
 from routing.decision import Decision
 from routing.errors import BudgetExceeded, BudgetUnavailable, RequestError
@@ -39,6 +41,13 @@ TICK_S = 1.0
 REFILL_S = 0.5
 # One tells what there is and one fetches it; the third is for those whom others overtook.
 REFILLS_MAX = 3
+# While another region is asked for the first lease of a subject: a round trip of the widest
+# distance, 0.3 s, and what its coordinator takes. Whoever holds a lease waits for nobody.
+HOME_WAIT_S = 0.5
+# Meanwhile, so often for all who wait: each is a few milliseconds of the coordinator.
+ASK_AGAIN_S = 0.05
+# As often as couriers ask again for a region that does not answer, and some time for it to start.
+SILENT_RETRY_S = 5.0
 # A plan is paid for as a whole while what is left pays for this many of them; after that its first
 # attempt alone, lest a few requests' fallbacks, which hardly any needs, shut all others out.
 PLAN_SHARE = 20
@@ -46,26 +55,6 @@ PLAN_SHARE = 20
 _PLENTY_USD = Decimal(10) ** 6
 
 Choose = Callable[[Decimal], Decision]
-
-
-class Definitions(Protocol):
-    """Where it is written which budgets there are."""
-
-    async def all(self) -> list[Budget]:
-        """Every tenant's."""
-        ...
-
-    async def declare(self, configured: Iterable[Budget]) -> None:
-        """Let the configuration's be these."""
-        ...
-
-
-class Lender(Protocol):
-    """Who owns the budgets: the coordinator's client, seen from here."""
-
-    async def lease(self, claims: Sequence[Claim]) -> list[Standing]:
-        """What each claim comes to; raises BudgetUnavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +68,19 @@ class Admitted:
 class Purse:
     """Admits requests within their budgets. `holder` names this process's one life."""
 
-    def __init__(self, definitions: Definitions, lender: Lender, holder: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        lender: Lender,
+        holder: str,
+        clock: Clock,
+        away: Away | None = None,
+    ) -> None:
+        """`away` None means that every budget is at home here."""
         self._definitions = definitions
+        self._away = away
+        self._homes = BudgetHomes() if away is None else away.homes
+        self._abroad: Mapping[str, Budgets] = {}
         self._lender = lender
         self._clock = clock
         self._wallet = Wallet(holder)
@@ -116,9 +116,12 @@ class Purse:
         Raises:
             BudgetUnavailable: it is not known yet which there are.
         """
-        if self._budgets is None:
-            raise BudgetUnavailable("Which budgets there are is not known yet.")
-        return self._budgets.concerning(payer, day_at(self._clock.now()))
+        home = self._homes.away(payer.tenant)
+        budgets = self._budgets if home is None else self._abroad.get(home)
+        if budgets is None:
+            where = "" if home is None else f" in the region {home}, which did not tell,"
+            raise BudgetUnavailable(f"Which budgets there are{where} is not known yet.")
+        return budgets.concerning(payer, day_at(self._clock.now()))
 
     async def admit(
         self, due: Mapping[Key, int], max_cost_usd: Decimal | None, choose: Choose
@@ -134,6 +137,7 @@ class Purse:
             RequestError: it is not for want of money that nobody can answer.
         """
         wallet, is_away = self._wallet, False
+        until = self._clock.monotonic() + HOME_WAIT_S
         for refills in range(REFILLS_MAX + 1):
             is_last = is_away or refills == REFILLS_MAX
             left = wallet.held(due) if is_last else wallet.left(due)
@@ -147,6 +151,9 @@ class Purse:
             if is_last or (refills and not need):
                 break
             is_away = not await self._refill(due, need)
+            while wallet.is_asked(due, need) and not is_away and self._clock.monotonic() < until:
+                await asyncio.sleep(ASK_AGAIN_S)
+                is_away = not await self._refill(due, need)
         raise self._refusal(due, max_cost_usd, choose, is_away=is_away)
 
     def _refusal(
@@ -160,8 +167,21 @@ class Purse:
             return BudgetUnavailable("What is left of the budget cannot be told at the moment.")
         key = min(due, key=lambda one: self._wallet.left_of(one, due[one]))
         left_usd = to_usd(self._wallet.left_of(key, due[key]))
+        home, has = self._homes.away(key.tenant), "has"
+        if home is not None:
+            beyond = self._wallet.beyond(key)
+            held = f"The region {self._homes.here} holds {left_usd.normalize():f} USD of the budget {key.budget}"
+            if beyond is Beyond.SILENT:
+                return BudgetUnavailable(
+                    f"{held}, whose home {home} cannot be asked for more; that pays for no "
+                    "answer to this request.",
+                    SILENT_RETRY_S,
+                )
+            if beyond is Beyond.ASKED:
+                return BudgetUnavailable(f"{held}; its home {home} is being asked for more.")
+            has = f"of the region {home} has, in the region {self._homes.here},"
         return BudgetExceeded(
-            f"The budget {key.budget} has {left_usd.normalize():f} USD left today, of "
+            f"The budget {key.budget} {has} {left_usd.normalize():f} USD left today, of "
             f"{to_usd(due[key]).normalize():f} USD; that pays for no answer to this request.",
             key.budget,
             left_usd,
@@ -218,6 +238,9 @@ class Purse:
         if configured is not None:
             await self._definitions.declare(configured)
         self._budgets = Budgets(await self._definitions.all())
+        if self._away is not None and self._homes.lenders:
+            told = await self._away.known.all()
+            self._abroad = {home: Budgets(budgets) for home, budgets in told.items()}
 
     async def learn(self) -> None:
         """Read anew which budgets there are: after a change that was made here."""
@@ -231,8 +254,15 @@ class Purse:
         return bool(claims)
 
     async def _tell(self, claims: Sequence[Claim]) -> None:
-        if claims:
-            for standing in await self._lender.lease(claims):
+        by_home: dict[str | None, list[Claim]] = {}
+        for claim in claims:
+            by_home.setdefault(self._homes.away(claim.key.tenant), []).append(claim)
+        for home, of_home in by_home.items():
+            if home is None or self._away is None:
+                standings = await self._lender.lease(of_home)
+            else:
+                standings = await self._away.borrower.borrow(home, of_home)
+            for standing in standings:
                 self._wallet.apply(standing)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

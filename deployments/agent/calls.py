@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from deployments.agent.attempt import Journey, Reporter
+from deployments.agent.bill import CostBound
 from routing.breaker import attempt_key
-from routing.catalog import Catalog
+from routing.catalog import Catalogs
 from routing.clock import Clock
-from routing.continuation import continue_from
+from routing.continuation import can_continue, continue_from
 from routing.eligibility import MIN_OUTPUT_TOKENS
 from routing.errors import ErrorKind, PlatformError
 from routing.estimate import (
@@ -18,9 +18,11 @@ from routing.estimate import (
     BYTES_PER_TOKEN,
     affordable_tokens,
     count_input_bytes,
+    utf8_length,
 )
 from routing.exchange import ChatRequest
 from routing.plan import PlannedAttempt
+from routing.platform_profile import PlatformProfile
 
 # Under this much time no platform answers; asking would only cost money.
 WORTH_ASKING_S = 0.05
@@ -30,19 +32,24 @@ RETRY_PAUSE_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call about to be made; `cost_bound_usd` is the most it can cost, None where unknown."""
+    """One call about to be made, and the most it can cost.
 
+    `index` is its place in the plan. `profile` is who is asked, at the price of this moment.
+    """
+
+    index: int
     planned: PlannedAttempt
+    profile: PlatformProfile
     request: ChatRequest
     timeout_s: float
-    cost_bound_usd: Decimal | None
+    bound: CostBound
 
 
 class Calls:
     """Turns plans into calls, one after the other."""
 
-    def __init__(self, catalog: Catalog, reporter: Reporter, clock: Clock) -> None:
-        self._profiles = catalog.by_target
+    def __init__(self, catalogs: Catalogs, reporter: Reporter, clock: Clock) -> None:
+        self._catalogs = catalogs
         self._reporter = reporter
         self._clock = clock
 
@@ -60,12 +67,12 @@ class Calls:
             for number in range(2 if may_repeat else 1):
                 if number and not await self._pause(journey, index):
                     break
-                call = self._call(journey, index, journey.left_usd)
+                call = self._call(journey, index)
                 if call is None:
                     break  # the next has time of its own, and may be cheaper
                 async with self._probe(journey, planned) as is_granted:
                     # Claiming may have taken half a second of what there was.
-                    call = self._call(journey, index, journey.left_usd) if is_granted else None
+                    call = self._call(journey, index) if is_granted else None
                     if call is None:
                         break
                     yield call
@@ -75,50 +82,65 @@ class Calls:
                 if not failure.handling.retry_same:
                     break
 
-    def hedge_of(self, journey: Journey, first: Call) -> Call | None:
-        """The call to make beside `first`, which is late; None if time or money forbid it.
+    def others(self, journey: Journey, call: Call) -> list[str]:
+        """The targets that could be asked if `call` were given up now, with no probe among them."""
+        if journey.said and not can_continue(journey.request):
+            return []
+        return [
+            planned.target
+            for index, planned in enumerate(journey.plan.attempts)
+            if index > call.index
+            and index not in journey.hedged
+            and not planned.is_probe
+            and self._call(journey, index) is not None
+        ]
+
+    def hedge_of(self, journey: Journey) -> Call | None:
+        """The call to make beside the first, which is late; None if time or money forbid it.
 
         It goes to the plan's next platform, which is then not asked again.
         """
-        left_usd = journey.left_usd
-        if left_usd is not None:
-            left_usd -= first.cost_bound_usd or Decimal(0)
-        call = self._call(journey, 1, left_usd)
+        call = self._call(journey, 1)
         if call is not None:
             journey.hedged.add(1)
         return call
 
-    def _call(self, journey: Journey, index: int, left_usd: Decimal | None) -> Call | None:
+    def _call(self, journey: Journey, index: int) -> Call | None:
         planned = journey.plan.attempts[index]
         timeout_s = journey.plan.time_for(index, self._clock.monotonic() - journey.began)
         if timeout_s < WORTH_ASKING_S:
             return None
-        profile = self._profiles[planned.target]
+        # Not the decision's: midnight may have come between, and with it another price.
+        profile = self._catalogs.at(self._clock.now()).by_target[planned.target]
         if journey.said and not profile.limits.continues:
             return None
         request = journey.request
         input_bound = journey.facts.bound_with(profile.limits.image_tokens)
         wanted = planned.max_tokens
+        least = max(min(MIN_OUTPUT_TOKENS, wanted), profile.limits.least_output_tokens)
         if journey.said:
             request = continue_from(request, journey.said)
             begun = request.messages[len(journey.request.messages) :]
             input_bound += count_input_bytes("", begun, ()) + 2 * BOUND_TOKENS_PER_MESSAGE
             # What was said is part of the answer's length.
-            wanted = max(
-                wanted - len(journey.said) // BYTES_PER_TOKEN, min(MIN_OUTPUT_TOKENS, wanted)
-            )
+            wanted = max(wanted - utf8_length(journey.said) // BYTES_PER_TOKEN, least)
         tokens, price = wanted, profile.price
-        if left_usd is not None and price is not None:
-            tokens = affordable_tokens(price, left_usd, input_bound, wanted)
-            if tokens < min(MIN_OUTPUT_TOKENS, wanted):
+        if journey.left_usd is not None and price is not None:
+            free_usd = journey.left_usd - journey.at_stake_usd
+            tokens = affordable_tokens(price, free_usd, input_bound, wanted)
+            if tokens < least:
                 return None
         return Call(
+            index,
             planned,
+            profile,
             replace(
                 request, model=planned.model, max_tokens=tokens, temperature=profile.temperature
             ),
             timeout_s,
-            None if price is None else price.bound(input_bound, tokens),
+            CostBound()
+            if price is None
+            else CostBound(price.bound(input_bound, tokens), price.bound(input_bound, 0)),
         )
 
     async def _pause(self, journey: Journey, index: int) -> bool:

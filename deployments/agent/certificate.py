@@ -8,11 +8,12 @@ the same decision, to the last digit.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from routing.capability import Capability
 from routing.catalog import Catalog
@@ -32,7 +33,7 @@ from routing.reason import Reason
 from routing.requirement import Requirements
 from routing.scorecard import Snapshot
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Grows when an old certificate would be replayed differently, in its form or in the code behind it."""
 
 _PROFILES = TypeAdapter(tuple[PlatformProfile, ...])
@@ -47,31 +48,54 @@ class World:
     catalog: bytes
     snapshot: bytes
     prices: str
+    names: Mapping[str, str] = field(init=False)
+    """What an answer says of it: the hashes."""
+
+    def __post_init__(self) -> None:
+        # Worked out once: every decision of a quarter of a second has the same.
+        names = {
+            "catalog": name_of(self.catalog),
+            "snapshot": name_of(self.snapshot),
+            "prices": self.prices,
+        }
+        object.__setattr__(self, "names", names)
 
     @classmethod
     def of(cls, catalog: Catalog, snapshot: Snapshot) -> "World":
         """What decisions of this moment rest on."""
         prices = {profile.target: profile.price for profile in catalog.profiles}
         return cls(
-            _PROFILES.dump_json(catalog.profiles),
-            # What is the reader's own is in the certificate: it changes with every request.
-            _SNAPSHOT.dump_json(replace(snapshot, own={})),
+            to_json(_in_order(_PROFILES.dump_python(catalog.profiles))),
+            _snapshot_bytes(snapshot),
             price_table_hash(prices),
         )
 
-    @property
-    def names(self) -> Mapping[str, str]:
-        """What an answer says of it: the hashes."""
-        return {
-            "catalog": name_of(self.catalog),
-            "snapshot": name_of(self.snapshot),
-            "prices": self.prices,
-        }
+    def at(self, snapshot: Snapshot) -> "World":
+        """The same catalogue with another snapshot; to write the catalogue anew takes longer."""
+        return replace(self, snapshot=_snapshot_bytes(snapshot))
 
     @property
     def parts(self) -> Mapping[str, bytes]:
         """Both parts by their hashes."""
-        return {name_of(self.catalog): self.catalog, name_of(self.snapshot): self.snapshot}
+        return {self.names["catalog"]: self.catalog, self.names["snapshot"]: self.snapshot}
+
+
+def _snapshot_bytes(snapshot: Snapshot) -> bytes:
+    # What is the reader's own is in the certificate: it changes with every request.
+    return _SNAPSHOT.dump_json(replace(snapshot, own={}))
+
+
+def _in_order(value: object) -> object:
+    """The same with its sets in order: every process iterates over a set of words in another one."""
+    match value:
+        case dict():
+            return {key: _in_order(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_in_order(one) for one in value]
+        case set() | frozenset():
+            return sorted(value)
+        case _:
+            return value
 
 
 def name_of(part: bytes) -> str:
@@ -103,13 +127,15 @@ class _Question(BaseModel):
     deadline_s: float
     max_attempts: int
     inexpressible: dict[str, tuple[Reason, ...]]
+    before_ms: float = 0.0
+    after_ms: float = 0.0
 
 
 class Certificate(BaseModel):
     """A decision's certificate as it is kept and shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     catalog: str
     snapshot: str
     prices: str
@@ -132,9 +158,7 @@ def certify(
     question = decision.question.without_content(found)
     facts = question.facts
     return Certificate(
-        catalog=name_of(world.catalog),
-        snapshot=name_of(world.snapshot),
-        prices=world.prices,
+        **world.names,
         weights=(weights.cost, weights.latency, weights.quality),
         own_in_flight=dict(own_in_flight),
         question=_Question(
@@ -157,6 +181,8 @@ def certify(
             deadline_s=question.deadline_s,
             max_attempts=question.max_attempts,
             inexpressible=dict(question.inexpressible),
+            before_ms=question.before_ms,
+            after_ms=question.after_ms,
         ),
     )
 
@@ -206,6 +232,8 @@ def replay(certificate: Certificate, parts: Mapping[str, bytes], decision_id: st
         asked.deadline_s,
         asked.max_attempts,
         asked.inexpressible,
+        asked.before_ms,
+        asked.after_ms,
     )
     return decide(
         _PROFILES.validate_json(catalog),

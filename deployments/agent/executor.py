@@ -9,13 +9,15 @@ in exactly one Outcome, whatever happens to it (`attempt.py`).
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from deployments.agent.attempt import Attempt, Journey, Reporter, Tried
 from deployments.agent.calls import WORTH_ASKING_S, Call, Calls
 from deployments.agent.race import Run, race
+from deployments.agent.watch import Watch
 from deployments.platforms.base import Platform
-from routing.catalog import Catalog
+from routing.catalog import Catalogs
 from routing.clock import Clock
 from routing.continuation import BeganAnew, Seam, can_continue
 from routing.errors import (
@@ -27,7 +29,8 @@ from routing.errors import (
 )
 from routing.exchange import ChatChunk, ChatReply, ChatRequest, ReplyDone, TextDelta
 from routing.hedge import HedgeGate
-from routing.platform_profile import platform_of
+from routing.platform_profile import PlatformProfile
+from routing.silence import SilenceGate
 
 _Ask: TypeAlias = Callable[[Platform, ChatRequest, float], AsyncGenerator[ChatChunk, None]]
 
@@ -42,16 +45,24 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A plan that worked: who answered, what, and everyone who was asked."""
+    """A plan that worked: who answered, what, and everyone who was asked.
+
+    `profile` is who answered, at the price of the moment it was asked.
+    """
 
     reply: ChatReply
-    target: str
+    profile: PlatformProfile
     tried: tuple[Tried, ...]
+
+    @property
+    def target(self) -> str:
+        """The platform and model that answered."""
+        return self.profile.target
 
     @property
     def platform(self) -> str:
         """The platform that answered."""
-        return platform_of(self.target)
+        return self.profile.name
 
 
 class Executor:
@@ -60,16 +71,16 @@ class Executor:
     def __init__(
         self,
         platforms: Mapping[str, Platform],
-        catalog: Catalog,
+        catalogs: Catalogs,
         reporter: Reporter,
         clock: Clock,
     ) -> None:
         self._platforms = platforms
-        self._profiles = catalog.by_target
         self._reporter = reporter
         self._clock = clock
-        self._calls = Calls(catalog, reporter, clock)
+        self._calls = Calls(catalogs, reporter, clock)
         self._gate = HedgeGate()
+        self._silence = SilenceGate()
 
     async def complete(self, journey: Journey) -> Executed:
         """A whole answer.
@@ -89,7 +100,7 @@ class Executor:
                 if isinstance(chunk, ReplyDone):
                     run.attempt.end()
                     await run.close()
-                    return Executed(chunk.reply, run.attempt.target, tuple(journey.tried))
+                    return Executed(chunk.reply, run.attempt.profile, tuple(journey.tried))
         raise self._verdict(journey)
 
     async def stream(
@@ -122,12 +133,13 @@ class Executor:
         """The call's first chunk and who gave it; None if the call failed before it had one."""
         run = self._run(journey, call, ask)
         after_s = journey.plan.hedge_after_s
-        if after_s is None or journey.failures:
+        # The second platform is the plan's next only beside its first: that may have been passed over.
+        if after_s is None or journey.failures or call.index:
             chunk = await run.next()
             return None if chunk is None else (run, chunk)
 
         def hedge() -> Run | None:
-            second = self._calls.hedge_of(journey, call)
+            second = self._calls.hedge_of(journey)
             return None if second is None else self._run(journey, second, ask)
 
         return await race(run, after_s, self._gate, hedge)
@@ -137,12 +149,15 @@ class Executor:
         attempt = Attempt(
             journey,
             call.planned,
-            self._profiles[call.planned.target],
+            call.profile,
             self._reporter,
             self._clock,
-            call.cost_bound_usd,
+            call.bound,
         )
-        return Run(attempt, ask(self._platforms[name], call.request, call.timeout_s))
+        watch = Watch(
+            call.planned, partial(self._calls.others, journey, call), self._silence, self._clock
+        )
+        return Run(attempt, ask(self._platforms[name], call.request, call.timeout_s), watch)
 
     def _verdict(self, journey: Journey) -> Exception:
         """Why the plan as a whole failed."""
@@ -181,10 +196,11 @@ async def _passed_on(
     journey: Journey, run: Run, first: ChatChunk, origin: str
 ) -> AsyncGenerator[TextDelta | Resumed | Executed, None]:
     """The text of a run that has begun to speak, joined to what others said, then its end if it has one."""
-    seam = Seam(journey.said) if journey.said else None
+    before = journey.said
+    seam = Seam(before) if before else None
     chunk: ChatChunk | None = first
     try:
-        if journey.said:
+        if before:
             yield Resumed(origin, run.attempt.platform)
         while chunk is not None:
             match chunk:
@@ -199,11 +215,18 @@ async def _passed_on(
                             journey.said += rest
                             yield TextDelta(rest)
                         # Half a turn of this platform: nothing it could be shown again.
-                        reply = replace(reply, text=journey.said, provider_state=None)
+                        reply = replace(
+                            reply,
+                            text=journey.said,
+                            provider_state=None,
+                            usage=journey.usage + reply.usage,
+                        )
                     run.attempt.end()
-                    yield Executed(reply, run.attempt.target, tuple(journey.tried))
+                    yield Executed(reply, run.attempt.profile, tuple(journey.tried))
                     return
             chunk = await run.next()
+        if journey.said != before:
+            journey.usage += run.attempt.usage
     except BeganAnew:
         detail = "it began the answer anew in place of going on"
         run.attempt.end(PlatformError(run.attempt.platform, ErrorKind.BAD_REPLY, detail))

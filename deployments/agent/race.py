@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from deployments.agent.attempt import Attempt
+from deployments.agent.watch import Watch
 from routing.exchange import ChatChunk, ReplyDone
 from routing.hedge import HedgeGate
 
@@ -11,9 +12,12 @@ from routing.hedge import HedgeGate
 class Run:
     """A call under way: its attempt, and its chunks as they come."""
 
-    def __init__(self, attempt: Attempt, chunks: AsyncGenerator[ChatChunk, None]) -> None:
+    def __init__(
+        self, attempt: Attempt, chunks: AsyncGenerator[ChatChunk, None], watch: Watch
+    ) -> None:
         self.attempt = attempt
         self._chunks = chunks
+        self._watch = watch
 
     async def next(self) -> ChatChunk | None:
         """The next chunk; None when the attempt is over, however it ended.
@@ -21,11 +25,12 @@ class Run:
         Whatever is no platform's failure passes through, the attempt then being abandoned.
         """
         try:
-            chunk = await anext(self._chunks, None)
+            chunk = await self._watch.next(self._chunks)
         except BaseException as error:
             if not self.attempt.end(error):
                 raise
             return None
+        self.attempt.waited(self._watch.waited_s)
         if isinstance(chunk, ReplyDone):
             self.attempt.reply = chunk.reply
         elif chunk is None:

@@ -17,10 +17,11 @@ from deployments.agent.accountant import Accountant
 from deployments.agent.attempt import Journey
 from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executed, Executor, Resumed
+from deployments.agent.own_time import OwnTime
 from deployments.agent.witness import Witness
 from routing.budget import Payer, to_pico, to_usd
 from routing.capability import Capability
-from routing.catalog import Catalog
+from routing.catalog import Catalogs
 from routing.clock import Clock
 from routing.decision import Decision, decide
 from routing.estimate import TaskFacts, count_input_bytes
@@ -38,8 +39,9 @@ from routing.wallet import Reservation
 class Limits:
     """Whom a request may go to, and within what.
 
-    `platform` None means the road chooses, `model` None any of that platform's. `fallback_platforms` None means any where the
-    road chooses, and none where the platform is fixed.
+    `platform` None means the road chooses, `model` None any of that platform's. `fallback_platforms`
+    None means any where the road chooses, and none where the platform is fixed. `needs` is what
+    whoever asks needs besides what the caller requires.
     """
 
     platform: str | None = None
@@ -47,6 +49,7 @@ class Limits:
     fallback_platforms: tuple[str, ...] | None = None
     strategy: Strategy | None = None
     requirements: Requirements = field(default_factory=Requirements)
+    needs: frozenset[Capability] = frozenset()
     stream: bool = False
 
 
@@ -85,9 +88,10 @@ class Departure:
     reservation: Reservation | None = None
 
     def settle(self) -> None:
-        """The journey is over, or will not be made: what it did not cost is free for others."""
+        """The journey is over, or will not be made: what it cannot have cost is free for others."""
         if self.reservation is not None:
-            usd = self.journey.spent.usd
+            # Not about what it cost: a call that was lost may have been charged in full.
+            usd = self.journey.spent.at_most_usd
             self.reservation.settle(None if usd is None else to_pico(usd))
 
 
@@ -113,7 +117,7 @@ class Road:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalogs: Catalogs,
         scoreboard: Scoreboard,
         executor: Executor,
         witness: Witness,
@@ -124,7 +128,7 @@ class Road:
         accountant: Accountant | None = None,
     ) -> None:
         """`purse` None keeps no budgets, `accountant` None compares no costs."""
-        self._catalog = catalog
+        self._catalogs = catalogs
         self._scoreboard = scoreboard
         self._executor = executor
         self._witness = witness
@@ -133,6 +137,7 @@ class Road:
         self._chance = chance
         self._purse = purse
         self._accountant = accountant
+        self._own_time = OwnTime()
 
     async def depart(
         self, payer: Payer, request: ChatRequest, limits: Limits, began: float
@@ -153,11 +158,16 @@ class Road:
         strategy = limits.strategy or options.strategy
         is_paced = strategy is Strategy.ADAPTIVE
         facts = _facts(request, limits, options.quality if is_paced else None)
+        now, before_ms, after_ms = self._clock.now(), 0.0, 0.0
+        if wanted.max_latency_ms is not None:
+            elapsed_ms = (self._clock.monotonic() - began) * 1000
+            before_ms = self._own_time.before_ms(now, elapsed_ms)
+            after_ms = self._own_time.after_ms(now)
         question = Question(
             wanted,
             facts,
             strategy=strategy,
-            now=self._clock.now(),
+            now=now,
             seed=self._chance.getrandbits(53),
             platform=limits.platform,
             model=limits.model,
@@ -167,15 +177,18 @@ class Road:
             else options.max_deadline_s,
             # None named is any; an empty list is a wish as well: nobody else.
             max_attempts=1 if limits.fallback_platforms == () else options.max_attempts,
+            before_ms=before_ms,
+            after_ms=after_ms,
         )
         snapshot = self._scoreboard.snapshot
+        profiles = self._catalogs.at(question.now).profiles
 
         def choose(max_cost_usd: Decimal | None) -> Decision:
             within = question
             if max_cost_usd != wanted.max_cost_usd:
                 within = replace(question, requirements=replace(wanted, max_cost_usd=max_cost_usd))
             return decide(
-                self._catalog.profiles,
+                profiles,
                 snapshot,
                 within,
                 decision_id=f"dec_{uuid.uuid4().hex}",
@@ -209,8 +222,17 @@ class Road:
             return options.deadline_s
         return min(options.max_deadline_s, limit_ms / 1000)
 
-    def _keep(self, departure: Departure) -> None:
+    def handed_over(self, departure: Departure) -> None:
+        """The answer is kept and goes to the caller: what that took is expected of the next ones."""
+        answered_at = departure.journey.answered_at
+        if answered_at is not None:
+            took_ms = (self._clock.monotonic() - answered_at) * 1000
+            self._own_time.handed_over(self._clock.now(), took_ms)
+
+    def _begin(self, departure: Departure) -> None:
         journey = departure.journey
+        took_ms = (self._clock.monotonic() - journey.began) * 1000
+        self._own_time.asked(self._clock.now(), took_ms)
         self._witness.keep(
             journey.tenant, journey.answer_id, departure.decision, departure.snapshot
         )
@@ -219,7 +241,7 @@ class Road:
         """The whole answer; raises what the executor raises."""
         executed: Executed | None = None
         try:
-            self._keep(departure)
+            self._begin(departure)
             executed = await self._executor.complete(departure.journey)
             return self._arrive(departure, executed)
         finally:
@@ -230,7 +252,7 @@ class Road:
         executed: Executed | None = None
         resumed = False
         try:
-            self._keep(departure)
+            self._begin(departure)
             async with contextlib.aclosing(self._executor.stream(departure.journey)) as steps:
                 async for step in steps:
                     resumed = resumed or isinstance(step, Resumed)
@@ -251,9 +273,9 @@ class Road:
             self._accountant.book(departure.decision, departure.journey, executed, resumed=resumed)
 
     def _arrive(self, departure: Departure, executed: Executed) -> Arrival:
+        departure.journey.answered_at = self._clock.monotonic()
         spent = departure.journey.spent
-        simulated = self._catalog.by_target[executed.target].simulated
-        return Arrival(executed, simulated, spent.usd, spent.is_estimate)
+        return Arrival(executed, executed.profile.simulated, spent.usd, spent.is_estimate)
 
     def _fallbacks(self, limits: Limits) -> tuple[str, ...]:
         if limits.fallback_platforms is not None:
@@ -277,7 +299,7 @@ def _hash(*parts: str) -> str:
 
 def _facts(request: ChatRequest, limits: Limits, quality: QualityModel | None) -> TaskFacts:
     """What is known of the request; `quality` reads its last message, None where nobody goes by it."""
-    needs = set(limits.requirements.capabilities)
+    needs = {*limits.requirements.capabilities, *limits.needs}
     if limits.stream:
         needs.add(Capability.STREAMING)
     if request.tools:

@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 # Ten exchanges: what a support conversation refers back to.
 HISTORY_TURNS = 20
-# An append takes half a millisecond; a store that needs this long must not hold an answer back.
+# An append takes half a millisecond; a store that needs this long must not hold an answer back, nor
+# does an answer wait for it beyond its caller's limit.
 KEEP_S = 0.5
 
 
@@ -55,6 +56,13 @@ class SupportAgent:
         self._conversations = conversations
         self._max_tokens = max_tokens
         self._clock = clock
+        # No more than are answered within `KEEP_S`, after which each gives up.
+        self._keeping: set[asyncio.Task[bool]] = set()
+
+    async def aclose(self) -> None:
+        """Wait for the turns that are still being kept."""
+        if self._keeping:
+            await asyncio.wait(self._keeping)
 
     async def decide(self, principal: Principal, ask: Ask) -> Decision:
         """The decision alone; nobody is called and nothing is kept."""
@@ -123,20 +131,16 @@ class SupportAgent:
         journey = ready.departure.journey
         reply = arrival.executed.reply
         context = ready.context
-        now = self._clock.now()
-        turns = (
-            NewTurn("user", ask.message, now),
-            NewTurn("assistant", reply.text, now, journey.answer_id),
-        )
-        try:
-            async with asyncio.timeout(KEEP_S):
-                await self._conversations.append(
-                    principal.tenant, ready.conversation_id, ask.user_id, turns
-                )
-        except (DatabaseBusy, DatabaseUnavailable, TimeoutError):
-            # The answer is paid for and the customer waits: give it, and say what is missing.
-            _log.exception("conversation %s was not kept", ready.conversation_id)
+        keeping = asyncio.ensure_future(self._keep(principal, ask, ready, reply.text))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._keeping.discard)
+        elapsed_s = self._clock.monotonic() - journey.began
+        left_s = ready.departure.decision.question.within_s - elapsed_s
+        # When the caller's time is over it goes on by itself: an answer nobody remembers is half a loss.
+        await asyncio.wait({keeping}, timeout=max(left_s, 0.0))
+        if not keeping.done() or not keeping.result():
             context = replace(context, degraded=(*context.degraded, "conversation"))
+        self._road.handed_over(ready.departure)
         return Answer(
             id=journey.answer_id,
             conversation_id=ready.conversation_id,
@@ -151,11 +155,27 @@ class SupportAgent:
             decision=ready.departure.decision,
         )
 
+    async def _keep(self, principal: Principal, ask: Ask, ready: _Prepared, text: str) -> bool:
+        """Add the turn to its conversation; whether that worked."""
+        now = self._clock.now()
+        turns = (
+            NewTurn("user", ask.message, now),
+            NewTurn("assistant", text, now, ready.departure.journey.answer_id),
+        )
+        try:
+            async with asyncio.timeout(KEEP_S):
+                await self._conversations.append(
+                    principal.tenant, ready.conversation_id, ask.user_id, turns
+                )
+        except (DatabaseBusy, DatabaseUnavailable, TimeoutError):
+            # The answer is paid for and the customer waits: give it, and say what is missing.
+            _log.exception("conversation %s was not kept", ready.conversation_id)
+            return False
+        return True
+
 
 def _grounding(limits: Limits) -> Limits:
     """Where the road chooses, only platforms that are told the rules and read the passages."""
     if limits.platform is not None:
         return limits
-    wanted = limits.requirements
-    needs = wanted.capabilities | {Capability.SYSTEM_PROMPT}
-    return replace(limits, requirements=replace(wanted, capabilities=needs))
+    return replace(limits, needs=limits.needs | {Capability.SYSTEM_PROMPT})

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import UTC, datetime
 
-from config.resolve import resolve_platforms, to_profiles
+from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments.drill.faults import Fault, calendar_of
 from deployments.drill.replay import Plan, Result, replay
@@ -14,7 +13,7 @@ from deployments.drill.scenario import Scenario
 from deployments.drill.scripted import ScriptedPlatform, answer
 from deployments.drill.traffic import Asked, Latency
 from deployments.drill.virtual_time import LoopClock, VirtualTimeLoop
-from deployments.platforms.prices import price_of
+from deployments.platforms.price_calendar import catalog_on
 from routing.catalog import Catalog
 from routing.errors import ConfigError
 from routing.policies import make_policies
@@ -22,7 +21,7 @@ from routing.policies.balanced import Weights
 from routing.policy import Strategy
 
 EPOCH = datetime(2026, 11, 2, tzinfo=UTC)
-"""When every drill begins: a Monday, and the day whose prices it is reckoned with."""
+"""When every drill begins: a Monday, and the day whose prices it is reckoned with to its end."""
 
 
 def catalog_of(settings: Settings, only: Sequence[str] | None) -> Catalog:
@@ -42,13 +41,8 @@ def catalog_of(settings: Settings, only: Sequence[str] | None) -> Catalog:
         known = ", ".join(there) or "none"
         message = f"{', '.join(unknown) or 'no platform'} is not enabled; there are: {known}"
         raise ConfigError("drill", None, "platforms", message)
-    on: date = EPOCH.date()
     by_name = {str(name): each for name, each in there.items()}
-    return Catalog(
-        profile
-        for name in names
-        for profile in to_profiles(by_name[name], partial(price_of, name, on=on))
-    )
+    return catalog_on([by_name[name] for name in names], EPOCH.date())
 
 
 def plan_of(

@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 
 from deployments.ingress import (
     anthropic_schema,
-    breaker_schema,
     budget_schema,
     openai_chat_schema,
     openai_conversations_schema,
@@ -20,26 +19,24 @@ from deployments.ingress import (
     openai_responses_schema,
     openapi,
     problem,
-    region_schema,
     routes,
     savings_schema,
     schema,
     status_schema,
 )
 from deployments.ingress.anthropic_errors import ANTHROPIC_ERRORS
-from deployments.ingress.breakers import Breakers
 from deployments.ingress.budgets import BudgetRoutes
 from deployments.ingress.chat import Chat
-from deployments.ingress.compatible import REQUEST_HEADERS, Compatible
+from deployments.ingress.compatible import Compatible
 from deployments.ingress.conversations import ITEM_QUERY, PAGE_QUERY, Conversations
 from deployments.ingress.evidence import Evidence
 from deployments.ingress.limits import BodyLimit
 from deployments.ingress.openai_errors import OPENAI_ERRORS
 from deployments.ingress.platforms import Platforms
-from deployments.ingress.regions import FIGURES, Regions
 from deployments.ingress.routes import PROBLEM, PUBLIC, Authenticate, Call, Operation
 from deployments.ingress.savings import QUERY as SAVINGS_QUERY
 from deployments.ingress.savings import SavingsRoutes
+from deployments.ingress.vendor_limits import REQUEST_HEADERS
 
 # 8 MiB: one image of the largest size there is (5 MiB of base64) and the text any request may
 # bring, or several photographs. Text alone stays under the configured bound (compatible.py).
@@ -116,26 +113,6 @@ def operations(
         *_budgets(budgets),
         *_vendors(compatible),
         *_conversations(conversations),
-    ]  # fmt: skip
-
-
-def region_operations(breakers: Breakers, regions: Regions) -> list[Operation]:
-    """The routes about this region itself; nothing of a tenant is behind them."""
-    path, schemas = "/admin/platforms/breaker", breaker_schema
-    return [
-        Operation(
-            "POST", path, "Hold a breaker open or closed for a time, or give it back",
-            "platforms:configure", "admin", "action", breakers.hold,
-            schemas.OverrideList, schemas.BreakerBody,
-        ),
-        Operation(
-            "GET", path, "The breakers that administrators hold",
-            "platforms:configure", "admin", "access", breakers.held, schemas.OverrideList,
-        ),
-        Operation(
-            "GET", FIGURES, "This region's figures, for its peers",
-            "platforms:read", "read", "access", regions.figures, region_schema.FiguresBody,
-        ),
     ]  # fmt: skip
 
 

@@ -20,20 +20,39 @@ class BudgetBody(BaseModel):
     usd_per_day: float = Field(ge=0.0001, le=1e6)
 
 
+class RegionLease(BaseModel):
+    """What is lent to a region: what it leases of the day, and how much of that it has spent.
+
+    From `runs_out_at` on, the region lends nothing more of it; until it has told what it did
+    not spend, all of it counts as spent.
+    """
+
+    region: str
+    leased_usd: float
+    spent_usd: float
+    runs_out_at: str
+    has_run_out: bool
+
+
 class SubjectFigures(BaseModel):
-    """One subject's today. `reserved_usd` is set aside for answers that are being given."""
+    """One subject's today.
+
+    `reserved_usd` is set aside for answers that are being given, or lent to other regions.
+    """
 
     subject: str
     spent_usd: float
     reserved_usd: float
     left_usd: float
+    leases: list[RegionLease]
 
 
 class BudgetRow(BaseModel):
     """A budget today.
 
     Without a `subject` each has its own: the figures are sums, `left_usd` is null, and
-    `subjects` are those with the least left.
+    `subjects` are those with the least left. With a `home` the budget is another region's:
+    the figures are of what is leased to this one.
     """
 
     id: str
@@ -42,9 +61,11 @@ class BudgetRow(BaseModel):
     usd_per_day: float
     configured: bool
     resets_at: str
+    home: str | None = Field(None, description="the region that owns it, where it is another")
     spent_usd: float
     reserved_usd: float
     left_usd: float | None
+    leases: list[RegionLease] | None = None
     subjects: list[SubjectFigures] | None = None
 
 

@@ -1,26 +1,45 @@
 """GET /v3/budgets and /admin/budgets: what may be spent today, and what is left of it."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from actors.database.budget_books import BudgetBooks
+from actors.database.budget_loans import BudgetLoans
 from actors.database.budgets import MADE_MAX, BudgetDefinitions
+from actors.database.budgets_abroad import BudgetsAbroad
+from deployments.ingress.budget_figures import Shown, held_of, lent_of, row
 from deployments.ingress.routes import Call, reply
-from routing.budget import DAY_S, Book, Budget, Scope, day_at, to_pico, to_usd
-from routing.clock import Clock, rfc3339
-from routing.errors import AccessError, ConflictError, RequestError, Violation
-from routing.message import Json, JsonObject
+from routing.budget import Budget, Scope, day_at, to_pico
+from routing.budget_home import BudgetHomes
+from routing.clock import Clock
+from routing.errors import (
+    AccessError,
+    BudgetUnavailable,
+    ConflictError,
+    MisdirectedRequest,
+    RequestError,
+    Violation,
+)
+from routing.message import JsonObject
 
 if TYPE_CHECKING:
     from deployments.ingress.budget_schema import BudgetBody
 
-# Those with the least left: who asks about more of them asks for a budget of their own.
-SUBJECTS_SHOWN = 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where budgets are looked up that are at home in another region."""
+
+    homes: BudgetHomes
+    abroad: BudgetsAbroad
+    loans: BudgetLoans
 
 
 class BudgetRoutes:
@@ -32,11 +51,13 @@ class BudgetRoutes:
         books: BudgetBooks,
         learn: Callable[[], Awaitable[None]],
         clock: Clock,
+        elsewhere: Elsewhere,
     ) -> None:
         self._definitions = definitions
         self._books = books
         self._learn = learn
         self._clock = clock
+        self._elsewhere = elsewhere
 
     async def every(self, call: Call) -> Response:
         """Those that concern the caller's tenant."""
@@ -53,6 +74,7 @@ class BudgetRoutes:
     async def put(self, call: Call) -> Response:
         """Make one, or change it: from now on, and what was spent today counts."""
         tenant, wanted = call.principal.tenant, call.request.path_params["id"]
+        self._must_be_at_home(tenant)
         body: BudgetBody = call.body
         if not _ID.fullmatch(wanted):
             await self._must_not_be_configured(tenant, wanted)
@@ -72,11 +94,17 @@ class BudgetRoutes:
     async def delete(self, call: Call) -> Response:
         """Take one away that was made here."""
         tenant, wanted = call.principal.tenant, call.request.path_params["id"]
+        self._must_be_at_home(tenant)
         if not await self._definitions.delete(tenant, wanted):
             await self._must_not_be_configured(tenant, wanted)
             raise _unknown(wanted)
         await self._learn()
         return reply({"id": wanted, "deleted": True})
+
+    def _must_be_at_home(self, tenant: str) -> None:
+        if (home := self._elsewhere.homes.away(tenant)) is not None:
+            message = f"The tenant's budgets are at home in {home}; change them there."
+            raise MisdirectedRequest(message, home)
 
     async def _must_not_be_configured(self, tenant: str, wanted: str) -> None:
         if any(b.id == wanted and b.is_configured for b in await self._definitions.of(tenant)):
@@ -84,51 +112,32 @@ class BudgetRoutes:
             raise ConflictError("budget_configured", message)
 
     async def _rows(self, tenant: str, wanted: str | None) -> list[JsonObject]:
+        home = self._elsewhere.homes.away(tenant)
+        if home is not None:
+            return await self._borrowed(home, tenant, wanted)
         budgets = await self._definitions.of(tenant)
         budgets = [b for b in budgets if wanted is None or b.id == wanted]
         now = self._clock.now()
         books = await self._books.books(tenant, budgets, now) if budgets else {}
-        return [_row(budget, tenant, books[budget.id], now) for budget in budgets]
+        rows: list[JsonObject] = []
+        for budget in budgets:
+            shown = {name: lent_of(book, now) for name, book in books[budget.id].items()}
+            rows.append(row(budget, tenant, shown, Shown(left=budget.limit_pico), now))
+        return rows
 
-
-def _row(budget: Budget, tenant: str, books: Mapping[str, Book], now: float) -> JsonObject:
-    subject = tenant if budget.scope is Scope.TENANT else budget.subject
-    row: dict[str, Json] = {
-        "id": budget.id,
-        "scope": budget.scope.value,
-        "subject": subject,
-        "usd_per_day": _usd(budget.limit_pico),
-        "configured": budget.is_configured,
-        "resets_at": rfc3339(float((day_at(now) + 1) * DAY_S)),
-    }
-    if subject is not None:
-        return row | _figures(books.get(subject, Book(budget.limit_pico)), now)
-    of = sorted(books.items(), key=lambda item: (item[1].free, item[0]))
-    return row | {
-        "spent_usd": _usd(sum(book.spent_at(now) for book in books.values())),
-        "reserved_usd": _usd(sum(_reserved(book, now) for book in books.values())),
-        # Everybody has one of his own.
-        "left_usd": None,
-        "subjects": [
-            {"subject": name, **_figures(book, now)} for name, book in of[:SUBJECTS_SHOWN]
-        ],
-    }
-
-
-def _figures(book: Book, now: float) -> dict[str, Json]:
-    return {
-        "spent_usd": _usd(book.spent_at(now)),
-        "reserved_usd": _usd(_reserved(book, now)),
-        "left_usd": _usd(book.free),
-    }
-
-
-def _reserved(book: Book, now: float) -> int:
-    return max(book.committed - book.spent_at(now), 0)
-
-
-def _usd(pico: int) -> float:
-    return float(to_usd(pico))
+    async def _borrowed(self, home: str, tenant: str, wanted: str | None) -> list[JsonObject]:
+        """What this region holds of the budgets of a tenant that is at home in another."""
+        told = (await self._elsewhere.abroad.all()).get(home)
+        if told is None:
+            raise BudgetUnavailable(f"The region {home} did not tell yet which budgets there are.")
+        budgets = [b for b in told if b.tenant in {None, tenant} and wanted in {None, b.id}]
+        now, here = self._clock.now(), self._elsewhere.homes.here
+        shown: dict[str, dict[str, Shown]] = {budget.id: {} for budget in budgets}
+        for held in await self._elsewhere.loans.held(tenant, day_at(now), now):
+            if held.key.budget in shown:
+                shown[held.key.budget][held.key.subject] = held_of(held, here, now)
+        rows = [row(budget, tenant, shown[budget.id], Shown(), now) for budget in budgets]
+        return [{**one, "home": home} for one in rows]
 
 
 def _unknown(wanted: str) -> AccessError:

@@ -6,7 +6,6 @@ in models' names alone, so that its clients work unchanged.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -41,13 +40,6 @@ class _Asking(Protocol):
 
 
 _Body = TypeVar("_Body", bound=_Asking)
-
-REQUEST_HEADERS: Mapping[str, str] = {
-    "x-supportmax-max-cost": "USD for the whole answer; one that could cost more is refused.",
-    "x-supportmax-max-latency-ms": "Milliseconds until the answer's end.",
-    "x-supportmax-fallback": "Platforms to fail over to, in order, separated by commas.",
-}
-"""What a caller may add to a vendor's request."""
 
 # Until the first words a failure still has its HTTP status, by which vendors' clients know
 # what to raise and whether to try again. After this long a sign of life matters more.
@@ -172,6 +164,7 @@ class Compatible:
         stamp = self._stamp(departure, executed.reply.model)
         if run is not None:
             await run.keep(stamp, executed.reply, executed.platform)
+        self._road.handed_over(departure)
         response = reply(dialect.whole(body, stamp, executed.reply))
         response.headers.update(_headers(departure, executed.platform, arrival.simulated))
         response.headers.update(_cost(arrival))

@@ -68,7 +68,8 @@ def _state(card: Scorecard, now: float) -> State:
     if card.breaker_blocks(now):
         return "open"
     low = card.success_rate is not None and card.success_rate < _HEALTHY_SHARE
-    troubled = low or card.is_cooling(now) or card.breaker is not BreakerPhase.CLOSED
+    is_slow = card.slow_times is not None
+    troubled = low or is_slow or card.is_cooling(now) or card.breaker is not BreakerPhase.CLOSED
     return "degraded" if troubled else "ready"
 
 
@@ -121,6 +122,8 @@ def _target(profile: PlatformProfile, card: Scorecard, now: float) -> JsonObject
         "forced": card.forced,
         "breaker_until": _time(card.breaker_until),
         "cooling_until": _time(card.cooling_until),
+        "slow_times": None if card.slow_times is None else round(card.slow_times, 2),
+        "slow_until": _time(card.slow_until),
         "success_rate": card.success_rate,
         "attempts": card.attempts,
         "borrowed": card.is_borrowed,
@@ -132,6 +135,7 @@ def _target(profile: PlatformProfile, card: Scorecard, now: float) -> JsonObject
             for size, bounds in zip(Size, card.bounds_ms, strict=True)
         },
         "cost_usd_today": float(card.cost_usd_today),
+        "bills_over_bound": card.bills_over_bound,
         "rate_limits": None if card.rate_limit is None else _rate_limit(card.rate_limit),
         "prices": None if profile.price is None else _prices(profile.price),
         "quality": profile.quality,

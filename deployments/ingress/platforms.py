@@ -1,6 +1,7 @@
 """GET /v3/platforms/status, /healthz and /readyz: how things stand, from the last snapshot."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.responses import Response
 
@@ -10,6 +11,7 @@ from deployments.ingress.offers import Offers
 from deployments.ingress.platform_status import Listed, row_of, state_of
 from deployments.ingress.retirement import Retirements
 from deployments.ingress.routes import Call, reply
+from routing.catalog import Catalogs
 from routing.clock import Clock
 from routing.errors import NoPlatformAvailable
 from routing.message import JsonObject
@@ -21,6 +23,7 @@ class Platforms:
     def __init__(
         self,
         listed: Sequence[Listed],
+        catalogs: Catalogs,
         scoreboard: Scoreboard,
         database: Database,
         clock: Clock,
@@ -28,6 +31,7 @@ class Platforms:
         retirements: Retirements,
     ) -> None:
         self._listed = listed
+        self._catalogs = catalogs
         self._scoreboard = scoreboard
         self._database = database
         self._clock = clock
@@ -57,11 +61,11 @@ class Platforms:
         return reply({"status": "ok"})
 
     def _row(self, listed: Listed) -> JsonObject:
-        offer = self._offers.of(listed.name)
+        offer, now = self._offers.of(listed.name), self._clock.now()
         return row_of(
-            listed,
+            replace(listed, profiles=self._catalogs.at(now).of(listed.name)),
             self._scoreboard.snapshot,
             offer,
             self._retirements.of(listed.name, offer),
-            self._clock.now(),
+            now,
         )

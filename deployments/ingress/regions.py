@@ -7,13 +7,14 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deployments.ingress.lending import LEASES
 from deployments.ingress.routes import Authenticate, Call, reply
 from deployments.security.principal import Principal
 from routing.errors import MisdirectedRequest
 from routing.region import RegionFigures
 
 FIGURES = "/v3/regions/figures"
-_OF_THE_REGION = frozenset({FIGURES, "/v3/platforms/status", "/admin/platforms/breaker"})
+_OF_THE_REGION = frozenset({FIGURES, LEASES, "/v3/platforms/status", "/admin/platforms/breaker"})
 """Routes about the region itself: whoever may use them may do so from anywhere."""
 
 

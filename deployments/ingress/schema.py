@@ -154,7 +154,8 @@ class CandidateBody(BaseModel):
 
     `cost_bound_usd` is the most the call can cost with `max_tokens`; `in_time_probability`
     the share of answers within `max_latency_ms`, null where none was asked or too little
-    is known.
+    is known. One that is eligible may have the reason `slower_than_usual`: it stands behind
+    those that are well and much faster.
     """
 
     platform: str
@@ -170,12 +171,16 @@ class CandidateBody(BaseModel):
 
 
 class PlannedBody(BaseModel):
-    """One call of the plan, in the order they are made."""
+    """One call of the plan, in the order they are made.
+
+    `silence_s` is how long it may be silent at first while others speak, null where nobody knows.
+    """
 
     platform: str
     model: str
     max_tokens: int
     timeout_s: float
+    silence_s: float | None
 
 
 class DecisionBody(BaseModel):

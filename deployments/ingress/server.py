@@ -7,7 +7,6 @@ import random
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -15,8 +14,11 @@ from starlette.applications import Starlette
 from actors.coordinator.actor import CoordinatorOptions
 from actors.coordinator.client import CoordinatorClient
 from actors.database.accounts import Accounts
+from actors.database.approvals import Approvals
 from actors.database.budget_books import BudgetBooks
+from actors.database.budget_loans import BudgetLoans
 from actors.database.budgets import BudgetDefinitions
+from actors.database.budgets_abroad import BudgetsAbroad
 from actors.database.conversations import Conversations
 from actors.database.decisions import Decisions
 from actors.database.engine import open_database
@@ -26,48 +28,57 @@ from actors.database.ledger import Ledger
 from actors.database.savings import Savings
 from actors.database.threads import Threads
 from actors.database.worlds import Worlds
-from actors.knowledge import Records, read_articles
+from actors.knowledge.actor import IndexerOptions
+from actors.knowledge.client import KnowledgeClient
+from actors.knowledge.embed import open_embedder
 from config.loader import load_settings
 from config.models import shipped_models
 from config.quality import quality_of
-from config.regions import RegionSettings
-from config.resolve import resolve_platforms, to_profiles
+from config.regions import BudgetLeases, RegionSettings
+from config.resolve import resolve_platforms
 from config.routing import RoutingSettings
 from config.settings import Settings
 from deployments.agent.accountant import Accountant
 from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executor
+from deployments.agent.lenders import Away
 from deployments.agent.road import Road, RoadOptions
 from deployments.agent.support import SupportAgent
 from deployments.agent.witness import Witness
 from deployments.boot import Boot
-from deployments.demo import ARTICLES, TENANT
 from deployments.ingress import api
+from deployments.ingress.approvals import ApprovalRoutes
 from deployments.ingress.assistants import Assistants
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.breakers import Breakers
-from deployments.ingress.budgets import BudgetRoutes
+from deployments.ingress.budgets import BudgetRoutes, Elsewhere
 from deployments.ingress.chat import Chat
 from deployments.ingress.compatible import Compatible
 from deployments.ingress.conversation_run import ConversationRuns
 from deployments.ingress.conversations import Conversations as OpenAIConversations
 from deployments.ingress.evidence import Evidence
+from deployments.ingress.gateway_operations import approval_operations, context_operations
+from deployments.ingress.lease_courier import LeaseCourier
+from deployments.ingress.lending import Lending
+from deployments.ingress.mcp_context import McpContext
+from deployments.ingress.mcp_metadata import McpMetadata
 from deployments.ingress.offers import Offers
 from deployments.ingress.peers import PeerAddress, Peers
 from deployments.ingress.platform_status import Listed
 from deployments.ingress.platforms import Platforms
+from deployments.ingress.region_operations import lease_operations, region_operations
 from deployments.ingress.regions import FIGURES, AtHome, Home, Homes, Regions
 from deployments.ingress.retirement import Configured, Retirements
 from deployments.ingress.savings import SavingsRoutes
-from deployments.mcp_gateway.context import ContextGateway
-from deployments.mcp_gateway.sources import sources
+from deployments.mcp_gateway.composition import Parts, approval_queue, context_of, own_servers
+from deployments.options import GC_THRESHOLDS
 from deployments.platforms.client import platform_client
-from deployments.platforms.prices import price_of
-from deployments.platforms.server import GC_THRESHOLDS
+from deployments.platforms.price_calendar import price_calendar
 from deployments.security.api_keys import ApiKeys
 from deployments.security.rbac import roles_of
+from routing.budget_home import BudgetHomes
 from routing.catalog import Catalog
-from routing.clock import Clock, SystemClock
+from routing.clock import SystemClock
 from routing.learned import Terms
 from routing.platform_profile import PlatformProfile
 from routing.policies import make_policies
@@ -84,6 +95,9 @@ class Ingress:
     async def __init__(  # type: ignore[misc]  # Serve awaits it
         self, boot: Boot, platforms: "Mapping[str, DeploymentHandle[object]]"
     ) -> None:
+        # Here and not above: the process that deploys has no use for the protocol's library.
+        from deployments.mcp_gateway.gateway import Gateway  # noqa: PLC0415
+
         gc.set_threshold(*GC_THRESHOLDS)
         clock = SystemClock()
         settings = load_settings(boot.config, os.environ, boot.profile).settings
@@ -99,34 +113,45 @@ class Ingress:
             _terms(settings.routing),
         )
         definitions = BudgetDefinitions(self._database)
-        self._purse = Purse(definitions, self._coordinator, replica, clock)
+        homes = BudgetHomes() if settings.regions is None else settings.regions.budget_homes
+        abroad = BudgetsAbroad(self._database)
+        away = Away(homes, abroad, self._coordinator)
+        self._purse = Purse(definitions, self._coordinator, replica, clock, away)
         resolved = resolve_platforms(settings, boot.profile)
-        today = datetime.fromtimestamp(clock.now(), UTC).date()
-        catalog = Catalog(
-            profile
-            for p in resolved
-            if p.name in platforms
-            for profile in to_profiles(p, partial(price_of, p.name, on=today))
+        catalogs = price_calendar(
+            [p for p in resolved if p.name in platforms],
+            datetime.fromtimestamp(clock.now(), UTC).date(),
+            settings.routing.max_deadline_s,
         )
+        catalog = catalogs.at(clock.now())  # for those who go by names, which are always the same
         self._clients = {name: platform_client(name, handle) for name, handle in platforms.items()}
         decisions = Decisions(self._database)
         self._accountant = Accountant(
-            catalog, Savings(self._database), clock, settings.routing.default_platform
+            catalogs, Savings(self._database), clock, settings.routing.default_platform
+        )
+        self._witness = Witness(
+            catalogs, decisions, Worlds(self._database), _weights(settings.routing), clock
         )
         road = Road(
-            catalog,
+            catalogs,
             self._coordinator,
-            Executor(self._clients, catalog, self._coordinator, clock),
-            Witness(catalog, decisions, Worlds(self._database), _weights(settings.routing), clock),
+            Executor(self._clients, catalogs, self._coordinator, clock),
+            self._witness,
             _road_options(settings.routing, catalog),
             clock,
             random.Random(),  # noqa: S311  spreads load; nothing secret hangs on it
             self._purse,
             self._accountant,
         )
-        agent = SupportAgent(
+        embedder = settings.mcp.servers.knowledge.embedder
+        self._knowledge = KnowledgeClient(IndexerOptions(boot.database, embedder))
+        parts = Parts(
+            boot, settings, self._database, clock, self._knowledge, open_embedder(embedder)
+        )
+        context = context_of(parts)
+        self._agent = agent = SupportAgent(
             road,
-            ContextGateway(sources({TENANT: read_articles(ARTICLES)}, Records(self._database))),
+            context,
             Conversations(self._database),
             settings.routing.max_tokens,
             clock,
@@ -141,7 +166,15 @@ class Ingress:
         self._offers = Offers(self._clients, retirements.warn, clock)
         self._table = api.operations(
             Chat(agent, Idempotency(self._database), clock),
-            Platforms(listed, self._coordinator, self._database, clock, self._offers, retirements),
+            Platforms(
+                listed,
+                catalogs,
+                self._coordinator,
+                self._database,
+                clock,
+                self._offers,
+                retirements,
+            ),
             Evidence(decisions, Ledger(self._database), Feedback(self._database), clock),
             Compatible(
                 road,
@@ -153,12 +186,31 @@ class Ingress:
                 ConversationRuns(threads, clock),
             ),
             OpenAIConversations(threads, clock),
-            BudgetRoutes(definitions, BudgetBooks(self._database), self._purse.learn, clock),
+            BudgetRoutes(
+                definitions,
+                BudgetBooks(self._database),
+                self._purse.learn,
+                clock,
+                Elsewhere(homes, abroad, BudgetLoans(self._database, replica)),
+            ),
             SavingsRoutes(Savings(self._reports), clock),
         )
-        self._peers = _peers(settings.regions, self._coordinator, clock)
-        self._table += api.region_operations(
-            Breakers(self._coordinator, catalog, clock), Regions(self._coordinator)
+        addresses = _addresses(settings.regions)
+        chance = random.Random()  # noqa: S311  spreads requests; nothing secret hangs on it
+        self._peers = Peers(addresses, self._coordinator.hear_region, FIGURES, clock, chance)
+        self._courier = LeaseCourier(addresses, self._coordinator, abroad, homes, clock, chance)
+        self._table += region_operations(
+            Breakers(self._coordinator, catalog, clock),
+            Regions(self._coordinator),
+        )
+        self._table += lease_operations(
+            _lending(settings.regions, self._coordinator, definitions, homes)
+        )
+        self._table += McpMetadata(settings.mcp.security).operations()
+        self._table += context_operations(McpContext(context, clock))
+        gateway = Gateway(await own_servers(parts), clock, approval_queue(parts))
+        self._table += approval_operations(
+            ApprovalRoutes(Approvals(self._database), gateway, clock)
         )
         self._roles = roles_of(settings.rbac)
         self._authentication = AtHome(
@@ -166,9 +218,11 @@ class Ingress:
             _homes(settings.regions, self._peers),
         )
         await self._coordinator.start()
+        await self._knowledge.start()
         await self._purse.start(budget.budget for budget in settings.budgets)
         self._offers.start()
         self._peers.start()
+        self._courier.start()
 
     def __serve_build_asgi_app__(self) -> Starlette:
         """The application Serve calls; raises ValueError where the route table is not complete."""
@@ -180,9 +234,13 @@ class Ingress:
         """Tell the coordinator what is left, when Serve stops the replica."""
         if hasattr(self, "_table"):
             await self._peers.aclose()
+            await self._courier.aclose()
             await self._offers.aclose()
             await asyncio.gather(*(client.aclose() for client in self._clients.values()))
+            await self._knowledge.aclose()
             await self._purse.aclose()
+            await self._agent.aclose()
+            await self._witness.aclose()
             await self._accountant.aclose()
             await self._coordinator.aclose()
             await self._reports.aclose()
@@ -204,14 +262,23 @@ def _region(settings: Settings, boot: Boot) -> str:
     return boot.region if settings.regions is None else settings.regions.name
 
 
-def _peers(regions: RegionSettings | None, coordinator: CoordinatorClient, clock: Clock) -> Peers:
+def _addresses(regions: RegionSettings | None) -> dict[str, PeerAddress]:
     others = {} if regions is None else regions.peers
-    addresses = {
+    return {
         name: PeerAddress(peer.url, peer.api_key.get_secret_value())
         for name, peer in others.items()
     }
-    chance = random.Random()  # noqa: S311  spreads requests; nothing secret hangs on it
-    return Peers(addresses, coordinator.hear_region, FIGURES, clock, chance)
+
+
+def _lending(
+    regions: RegionSettings | None,
+    coordinator: CoordinatorClient,
+    definitions: BudgetDefinitions,
+    homes: BudgetHomes,
+) -> Lending:
+    peers = frozenset[str]() if regions is None else frozenset(regions.peers)
+    leases = BudgetLeases() if regions is None else regions.budgets
+    return Lending(coordinator, definitions, homes, peers, leases.lease_s)
 
 
 def _homes(regions: RegionSettings | None, peers: Peers) -> Homes:

@@ -88,6 +88,9 @@ class TargetBody(BaseModel):
 
     `ailment` says what its breaker is about: `health`, `model` or `account`; `forced` that
     an administrator holds it; `borrowed` that its latencies are what other regions saw.
+    `slow_times` says how many times the usual its answers take while that is several times; until
+    its next probe at `slow_until` it then yields to others that are much faster.
+    `bills_over_bound` counts answers that cost more than was reckoned with at most.
     """
 
     model: str
@@ -97,12 +100,15 @@ class TargetBody(BaseModel):
     forced: bool
     breaker_until: str | None
     cooling_until: str | None
+    slow_times: float | None
+    slow_until: str | None
     success_rate: float | None
     attempts: int
     borrowed: bool
     in_flight: int
     bounds_ms: BoundsBody
     cost_usd_today: float
+    bills_over_bound: int
     rate_limits: RateLimitBody | None
     prices: PricesBody | None
     quality: float

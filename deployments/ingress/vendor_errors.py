@@ -29,7 +29,9 @@ _PLACES: Mapping[str, str | None] = {
     "/message": "messages",
     "/requirements/max_cost": "x-supportmax-max-cost",
     "/requirements/max_latency_ms": "x-supportmax-max-latency-ms",
-    "/requirements/capabilities": None,  # tools, a schema, an image or a stream asked for it
+    "/requirements/capabilities": "x-supportmax-capabilities",
+    "/requirements/regions": "x-supportmax-regions",
+    "/requirements/min_quality": "x-supportmax-min-quality",
     "/tools": "tools",
     "/images": None,  # somewhere in the messages; each vendor has another place for a schema
     "/response_schema": None,

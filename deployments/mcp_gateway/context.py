@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from actors.knowledge.document import Passage
+from actors.audience import Audience
+from actors.knowledge.document import Hit, Passage
 
 _log = logging.getLogger(__name__)
 
@@ -15,6 +16,10 @@ _log = logging.getLogger(__name__)
 SOURCE_DEADLINE_S = 0.5
 # About 1,500 tokens: the best few passages say it; more costs money and blurs the answer.
 PASSAGES_MAX = 6
+# Six passages of full length (`WHOLE_MAX`); a caller may have less room.
+TOKENS_MAX = 2_400
+# English prose has four to five characters a token; three is on the safe side of every tokeniser.
+CHARACTERS_PER_TOKEN = 3
 # Cormack, Clarke, Büttcher: Reciprocal rank fusion (SIGIR 2009) found 60 to be good anywhere.
 _RRF_K = 60
 # What is next to a hit is worth half of one: it may add to an answer, not lead it.
@@ -22,10 +27,13 @@ _WEIGHTS = {"knowledge_graph": 0.5}
 
 
 class Source(Protocol):
-    """One kind of knowledge. `user_id` is whom is asked about, never the authority."""
+    """One kind of knowledge. `user_id` is whom is asked about, never the authority.
+
+    `reach` is the widest audience whose passages the asker may read.
+    """
 
     async def search(
-        self, tenant: str, query: str, user_id: str | None, limit: int
+        self, tenant: str, query: str, user_id: str | None, limit: int, reach: Audience
     ) -> Sequence[Passage]:
         """The best passages, best first."""
         ...
@@ -33,10 +41,19 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What was found for a question; `degraded` names the sources that failed."""
+    """What was found for a question, best first; `degraded` names the sources that failed.
 
-    passages: tuple[Passage, ...] = ()
+    Scores are of the fusion: they compare within one context. `cut` says that some had no room.
+    """
+
+    hits: tuple[Hit, ...] = ()
     degraded: tuple[str, ...] = ()
+    cut: bool = False
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """What was found, without its scores."""
+        return tuple(hit.passage for hit in self.hits)
 
 
 class ContextGateway:
@@ -52,28 +69,39 @@ class ContextGateway:
         user_id: str | None,
         sources: Sequence[str] | None = None,
         limit: int = PASSAGES_MAX,
+        reach: Audience = "public",
+        max_tokens: int = TOKENS_MAX,
     ) -> Context:
-        """The best passages of all sources asked (None: all there are)."""
+        """The best passages of all sources asked (None: all there are), as far as `max_tokens` go."""
         asked = tuple(self._sources) if sources is None else tuple(dict.fromkeys(sources))
         found = await asyncio.gather(
-            *(self._ask(name, tenant, query, user_id, limit) for name in asked)
+            *(self._ask(name, tenant, query, user_id, limit, reach) for name in asked)
         )
-        ranked: dict[str, tuple[float, Passage]] = {}
+        fused: dict[str, Hit] = {}
         for name, passages in zip(asked, found, strict=True):
             for rank, passage in enumerate(passages or ()):
                 score = _WEIGHTS.get(name, 1.0) / (_RRF_K + rank)
-                known = ranked.get(passage.id)
-                ranked[passage.id] = (
-                    (score, passage) if known is None else (known[0] + score, known[1])
+                known = fused.get(passage.id)
+                fused[passage.id] = (
+                    Hit(passage, score)
+                    if known is None
+                    else Hit(known.passage, known.score + score)
                 )
-        best = sorted(ranked.values(), key=lambda scored: -scored[0])[:limit]
+        best = sorted(fused.values(), key=lambda hit: -hit.score)[:limit]
+        kept, cut = _trimmed(best, max_tokens)
         degraded = tuple(
             name for name, passages in zip(asked, found, strict=True) if passages is None
         )
-        return Context(tuple(passage for _, passage in best), degraded)
+        return Context(kept, degraded, cut)
 
     async def _ask(
-        self, name: str, tenant: str, query: str, user_id: str | None, limit: int
+        self,
+        name: str,
+        tenant: str,
+        query: str,
+        user_id: str | None,
+        limit: int,
+        reach: Audience,
     ) -> Sequence[Passage] | None:
         """The source's passages, or None if it failed."""
         source = self._sources.get(name)
@@ -81,7 +109,21 @@ class ContextGateway:
             return None
         try:
             async with asyncio.timeout(SOURCE_DEADLINE_S):
-                return await source.search(tenant, query, user_id, limit)
+                return await source.search(tenant, query, user_id, limit, reach)
         except Exception:  # noqa: BLE001  whatever a source does, the question is answered without it
             _log.exception("the source %s failed", name)
             return None
+
+
+def _trimmed(hits: Sequence[Hit], max_tokens: int) -> tuple[tuple[Hit, ...], bool]:
+    """The best hits for which there is room, at least the first as far as it goes; whether any was cut."""
+    room, kept = max_tokens * CHARACTERS_PER_TOKEN, list[Hit]()
+    for hit in hits:
+        text = hit.passage.text
+        if len(text) > room:
+            if not kept:
+                kept.append(replace(hit, passage=replace(hit.passage, text=text[:room])))
+            return tuple(kept), True
+        kept.append(hit)
+        room -= len(text)
+    return tuple(kept), False

@@ -1,56 +1,81 @@
-"""The three sources of this process: articles by words, articles by relation, a customer's records."""
+"""The three sources of this process: passages by likeness, documents by relation, a customer's records."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from actors.knowledge import Article, ArticleGraph, Audience, LexicalIndex, Passage, Records
+from typing_extensions import override
+
+from actors.audience import Audience
+from actors.knowledge import Passage, Records
+from actors.knowledge.document import Hit
+from actors.knowledge.embed import Embedder, Vectors
+from actors.knowledge.index import KnowledgeIndex
 from deployments.mcp_gateway.context import Source
 
-# What a customer may be told. Articles for the staff stay out of every answer to one.
-_CUSTOMERS: tuple[Audience, ...] = ("public",)
-# The graph starts from the best few; what is next to a weak hit helps nobody.
-_SEEDS = 3
+# Searching 2,000 passages by words takes 0.5 ms, as long as a thread takes to be woken; what
+# takes longer is not done on the event loop.
+IN_LOOP_MAX = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Library:
-    """One tenant's articles, indexed both ways."""
+class Indexes(Protocol):
+    """Where the tenants' indexes are."""
 
-    index: LexicalIndex
-    graph: ArticleGraph
+    def index(self, tenant: str) -> KnowledgeIndex | None:
+        """The tenant's index; None: it knows nothing.
 
-
-class Lexical:
-    """`vector_store`: articles that share the question's words. No embedder is configured yet."""
-
-    def __init__(self, libraries: Mapping[str, _Library]) -> None:
-        self._libraries = libraries
-
-    async def search(
-        self, tenant: str, query: str, user_id: str | None, limit: int
-    ) -> Sequence[Passage]:
-        """The best sections, of the tenant's articles alone."""
-        library = self._libraries.get(tenant)
-        if library is None:
-            return ()
-        return [hit.passage for hit in library.index.search(query, limit, _CUSTOMERS)]
+        Raises:
+            KnowledgeUnavailable: nobody can say yet.
+        """
+        ...
 
 
-class Related:
-    """`knowledge_graph`: articles one step from those that share the question's words."""
+class Articles:
+    """`vector_store`: passages like the question, by its words and, with an embedder, its meaning."""
 
-    def __init__(self, libraries: Mapping[str, _Library]) -> None:
-        self._libraries = libraries
+    def __init__(self, indexes: Indexes, embedder: Embedder | None = None) -> None:
+        self._indexes = indexes
+        self._embedder = embedder
 
     async def search(
-        self, tenant: str, query: str, user_id: str | None, limit: int
+        self, tenant: str, query: str, user_id: str | None, limit: int, reach: Audience
     ) -> Sequence[Passage]:
-        """The openings of related articles."""
-        library = self._libraries.get(tenant)
-        if library is None:
+        """The best passages, of the tenant's documents alone."""
+        return await self._of(tenant, query, limit, reach, KnowledgeIndex.search)
+
+    async def _of(
+        self,
+        tenant: str,
+        query: str,
+        limit: int,
+        reach: Audience,
+        how: Callable[[KnowledgeIndex, str, Vectors | None, int, Audience], list[Hit]],
+    ) -> Sequence[Passage]:
+        index = self._indexes.index(tenant)
+        if index is None:
             return ()
-        hits = library.index.search(query, _SEEDS, _CUSTOMERS)
-        return [hit.passage for hit in library.graph.related(hits, limit, _CUSTOMERS)]
+        embedder = self._embedder
+        # Vectors of two models do not compare.
+        if embedder is not None and embedder.model == index.model:
+            vector = (await asyncio.to_thread(embedder.embed, [query]))[0]
+        else:
+            vector = None
+        if index.size <= IN_LOOP_MAX:
+            hits = how(index, query, vector, limit, reach)
+        else:
+            hits = await asyncio.to_thread(how, index, query, vector, limit, reach)
+        return [hit.passage for hit in hits]
+
+
+class Related(Articles):
+    """`knowledge_graph`: the openings of documents next to those that are like the question."""
+
+    @override
+    async def search(
+        self, tenant: str, query: str, user_id: str | None, limit: int, reach: Audience
+    ) -> Sequence[Passage]:
+        """The nearest documents, of the tenant's alone."""
+        return await self._of(tenant, query, limit, reach, KnowledgeIndex.related)
 
 
 class CustomerRecords:
@@ -60,7 +85,7 @@ class CustomerRecords:
         self._records = records
 
     async def search(
-        self, tenant: str, query: str, user_id: str | None, limit: int
+        self, tenant: str, query: str, user_id: str | None, limit: int, reach: Audience
     ) -> Sequence[Passage]:
         """The customer's records that share words with the question; none without a customer."""
         if user_id is None:
@@ -68,14 +93,12 @@ class CustomerRecords:
         return await self._records.records_of(tenant, user_id, query, limit)
 
 
-def sources(articles: Mapping[str, Sequence[Article]], records: Records) -> dict[str, Source]:
-    """The sources by the names callers use, over each tenant's articles."""
-    libraries = {
-        tenant: _Library(LexicalIndex(theirs), ArticleGraph(theirs))
-        for tenant, theirs in articles.items()
-    }
+def sources(
+    indexes: Indexes, records: Records, embedder: Embedder | None = None
+) -> dict[str, Source]:
+    """The sources by the names callers use."""
     return {
-        "vector_store": Lexical(libraries),
-        "knowledge_graph": Related(libraries),
+        "vector_store": Articles(indexes, embedder),
+        "knowledge_graph": Related(indexes, embedder),
         "database": CustomerRecords(records),
     }

@@ -16,7 +16,7 @@ from deployments.platforms.multiplex import Cancel, Event, Item, Multiplexer, Se
 from routing.errors import ErrorKind, PlatformError
 
 if TYPE_CHECKING:
-    from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
+    from ray.serve.handle import DeploymentHandle, DeploymentResponse, DeploymentResponseGenerator
 
 
 _log = logging.getLogger(__name__)
@@ -62,17 +62,18 @@ class PlatformClient(Multiplexer):
 def platform_client(name: str, handle: "DeploymentHandle[object]") -> PlatformClient:
     """The platform `name` behind `handle`, its calls multiplexed."""
     # Pickle in place of cloudpickle: 10 % more calls; our values are plain classes.
-    run = handle.options(
-        method_name="run",
-        stream=True,
-        request_serialization="pickle",
-        response_serialization="pickle",
-    )
+    plain = handle.options(request_serialization="pickle", response_serialization="pickle")
+    run, answer = plain.options(method_name="run", stream=True), plain.options(method_name="answer")
 
     async def send(items: Sequence[Item]) -> AsyncGenerator[list[Event], None]:
-        answers = cast("DeploymentResponseGenerator[list[Event]]", run.remote(items))
+        # Alone and in one piece: a plain call takes 0.5 ms of CPU less than a streaming one (of 3.1).
+        is_whole = len(items) == 1 and not items[0].stream
+        answers = (answer if is_whole else run).remote(items)
         try:
-            async for events in answers:
+            if is_whole:
+                yield await cast("DeploymentResponse[list[Event]]", answers)
+                return
+            async for events in cast("DeploymentResponseGenerator[list[Event]]", answers):
                 yield events
         except BackPressureError as error:
             raise PlatformError(name, ErrorKind.SATURATED, "its replicas are full") from error

@@ -10,6 +10,7 @@ This is the caller's half; the replica's is `batch.py`. Neither knows Ray.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
@@ -92,6 +93,9 @@ class Multiplexer:
         self._last_flush = 0.0
         self._armed = False
         self._background: set[asyncio.Task[None]] = set()
+        # The replicas of a platform hear of items of every such process, in each of its lives.
+        self._life = uuid.uuid4().hex
+        self._numbers = itertools.count()
 
     async def complete(self, request: ChatRequest, deadline_s: float) -> ChatReply:
         """The whole answer; raises PlatformError."""
@@ -126,7 +130,8 @@ class Multiplexer:
             raise PlatformError(
                 self._platform, ErrorKind.SATURATED, f"{WAITING_MAX} calls wait here already"
             )
-        pending = _Pending(Item(uuid.uuid4().hex, stream, request, deadline_s))
+        key = f"{self._life}-{next(self._numbers)}"
+        pending = _Pending(Item(key, stream, request, deadline_s))
         self._unanswered += 1
         self._waiting.append(pending)
         self._arm()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from genai_prices import Usage, calc_price
-from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
+from genai_prices.types import ModelPrice, PriceCalculation, StartDateConstraint, TieredPrices
 
 from routing.exchange import STANDARD
 from routing.money import Price, Tier
@@ -38,16 +38,9 @@ def price_of(platform: str, model: str, on: date) -> Price | None:
     A service tier is priced only where the package has a row for it: Azure's and Google's
     own surcharges are mostly not published there.
     """
-    provider = _PROVIDERS.get(platform)
-    if provider is None:
-        return None
     at = datetime.combine(on, time(), UTC)
-    try:
-        # The usage is of no matter: what is wanted is the row it is reckoned with.
-        found = calc_price(
-            Usage(input_tokens=1), model, provider_id=provider, genai_request_timestamp=at
-        )
-    except LookupError:
+    found = _found(platform, model, at)
+    if found is None:
         return None
     standard = tuple(_tiers(found.model_price, STANDARD))
     if not standard:
@@ -68,6 +61,33 @@ def price_of(platform: str, model: str, on: date) -> Price | None:
         long_cache_write=base.long_cache_write,
         tiers=tuple(tiers),
     )
+
+
+def days_of_change(platform: str, model: str, after: date) -> frozenset[date]:
+    """The days after `after` from whose midnight (UTC) on the list may have another price."""
+    found = _found(platform, model, datetime.combine(after, time(), UTC))
+    if found is None:
+        return frozenset()
+    listed = found.model
+    conditions = [row.constraint for row in listed.price_variants or ()]
+    if not isinstance(listed.prices, ModelPrice):
+        conditions += (row.constraint for row in listed.prices)
+    starts = (c.start_date for c in conditions if isinstance(c, StartDateConstraint))
+    return frozenset(start for start in starts if start > after)
+
+
+def _found(platform: str, model: str, at: datetime) -> PriceCalculation | None:
+    """The list's rows for it, None where it has none."""
+    provider = _PROVIDERS.get(platform)
+    if provider is None:
+        return None
+    try:
+        # The usage is of no matter: what is wanted is the row it is reckoned with.
+        return calc_price(
+            Usage(input_tokens=1), model, provider_id=provider, genai_request_timestamp=at
+        )
+    except LookupError:
+        return None
 
 
 def _is_listed(found: PriceCalculation, context: dict[str, str], at: datetime) -> bool:

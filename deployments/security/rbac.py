@@ -1,7 +1,8 @@
 """Roles and what they may do, read from config/policies/rbac.yaml; nothing is granted by default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -9,24 +10,27 @@ from yaml import YAMLError, safe_load
 
 import config
 from config.security import RbacSettings
+from deployments.security.money_limits import MoneyLimits
 from routing.errors import ConfigError
 
 _SHIPPED = Path(config.__file__).parent / "policies" / "rbac.yaml"
 
 
 class _Policy(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     permissions: dict[str, str]
     roles: dict[str, list[str]]
+    limits: dict[str, dict[str, float]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The closed vocabulary of permissions, and each role's share of it."""
+    """The closed vocabulary of permissions, each role's share of it, and what money it may move."""
 
     permissions: frozenset[str]
     grants: Mapping[str, frozenset[str]]
+    limits: MoneyLimits = field(default_factory=MoneyLimits)
 
 
 def roles_of(rbac: RbacSettings | None) -> Roles:
@@ -57,7 +61,8 @@ def load_roles(path: Path = _SHIPPED) -> Roles:
     """The policy in `path`.
 
     Raises:
-        ConfigError: it cannot be read, or a role is granted what does not exist.
+        ConfigError: it cannot be read, a role is granted what does not exist, or a limit is no
+            amount of whole cents or is for a role that does not exist.
     """
     try:
         policy = _Policy.model_validate(safe_load(path.read_text(encoding="utf-8")))
@@ -69,4 +74,20 @@ def load_roles(path: Path = _SHIPPED) -> Roles:
             if permission not in permissions:
                 message = f"{permission} is not among the permissions; add it there or delete it"
                 raise ConfigError(str(path), None, f"roles.{role}", message)
-    return Roles(permissions, {role: frozenset(granted) for role, granted in policy.roles.items()})
+    grants = {role: frozenset(granted) for role, granted in policy.roles.items()}
+    limits = {
+        name: {role: _cents(path, policy, name, role) for role in by_role}
+        for name, by_role in policy.limits.items()
+    }
+    return Roles(permissions, grants, MoneyLimits(limits))
+
+
+def _cents(path: Path, policy: _Policy, name: str, role: str) -> int:
+    key = f"limits.{name}.{role}"
+    if role not in policy.roles:
+        message = f"there is no such role; there are: {', '.join(policy.roles)}"
+        raise ConfigError(str(path), None, key, message)
+    cents = Decimal(str(policy.limits[name][role])).scaleb(2)
+    if cents < 0 or cents != cents.to_integral_value():
+        raise ConfigError(str(path), None, key, "is an amount in USD, 0 or more, in whole cents")
+    return int(cents)

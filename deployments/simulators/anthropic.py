@@ -156,10 +156,9 @@ def _usage(stage: Stage, request: MessagesRequest, reply: Reply) -> AnthropicUsa
             read = tokens if stage.cache.remember(NAME, request.model, marked) else read
             written = tokens
     created = written - read
-    spoken = reply.text + "".join(f"{call.name}{call.arguments}" for call in reply.calls)
     return AnthropicUsage(
         input_tokens=prefix - created - read + count_tokens(request.messages),
-        output_tokens=estimate_tokens(spoken),
+        output_tokens=reply.tokens,
         cache_creation_tokens=created,
         cache_read_tokens=read,
     )

@@ -70,12 +70,23 @@ class Reply:
     calls: tuple[SimToolCall, ...] = ()
     chunks: int | None = None
 
+    @property
+    def tokens(self) -> int:
+        """What saying it is billed as."""
+        return estimate_tokens(
+            self.text + "".join(f"{call.name}{call.arguments}" for call in self.calls)
+        )
+
 
 def compose(prompt: Prompt, behaviour: Behaviour | None = None) -> Reply:
-    """Return the reply a behaviour asks for, or the honest one."""
+    """Return the reply a behaviour asks for, or the honest one; none is longer than it may be."""
+    return _limited(_composed(prompt, behaviour), prompt.max_tokens)
+
+
+def _composed(prompt: Prompt, behaviour: Behaviour | None) -> Reply:
     match behaviour:
         case Text(text=text, chunks=chunks):
-            return replace(_limited(text, prompt.max_tokens), chunks=chunks)
+            return Reply("stop", text, chunks=chunks)
         case ToolCalls(calls=calls):
             return Reply("tool_calls", calls=tuple(SimToolCall(c.name, c.arguments) for c in calls))
         case Refusal(text=text):
@@ -120,7 +131,7 @@ def _honest(prompt: Prompt) -> Reply:
         call = (force_tool if insists else choose_tool)(prompt.question, tools)
         if call is not None:
             return Reply("tool_calls", calls=(SimToolCall(*call),))
-    return _limited(_spoken(prompt), prompt.max_tokens)
+    return Reply("stop", _spoken(prompt))
 
 
 def _spoken(prompt: Prompt) -> str:
@@ -154,10 +165,14 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _limited(text: str, max_tokens: int | None) -> Reply:
-    if max_tokens is None or estimate_tokens(text) <= max_tokens:
-        return Reply("stop", text)
-    return Reply("length", text.encode()[: max_tokens * 4].decode(errors="ignore"))
+def _limited(reply: Reply, max_tokens: int | None) -> Reply:
+    """Cut a reply where the caller's limit is: no vendor says, or bills, a token more."""
+    if max_tokens is None or reply.tokens <= max_tokens:
+        return reply
+    if reply.calls:
+        return Reply("length")  # half a call is none
+    text = reply.text.encode()[: max_tokens * 4].decode(errors="ignore")
+    return replace(reply, stop="length" if reply.stop == "stop" else reply.stop, text=text)
 
 
 def _first_half(text: str) -> str:

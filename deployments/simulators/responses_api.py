@@ -219,10 +219,9 @@ class Responses:
             cache, name = self._stage.cache, self._dialect.name
             known = cache.remember(name, request.model, tools, instructions)
             cached, written = (prefix, 0) if known else (0, prefix)
-        spoken = reply.text + "".join(f"{call.name}{call.arguments}" for call in reply.calls)
         return OpenAIUsage(
             input_tokens=prefix + count_tokens(items),
-            output_tokens=estimate_tokens(spoken),
+            output_tokens=reply.tokens,
             cached_tokens=cached,
             cache_write_tokens=written,
         )

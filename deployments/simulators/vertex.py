@@ -1,6 +1,7 @@
 """The Vertex AI simulator, under `/vertex/v1` and `/vertex/v1beta1`: Gemini, and one deployed agent."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 from starlette.applications import Starlette
@@ -17,7 +18,7 @@ from deployments.simulators.vertex_engine import DEPLOYED, answer_call, describe
 from deployments.simulators.vertex_errors import VertexWireError, scripted_error, stream_error
 from deployments.simulators.vertex_models import MODELS, describe_model
 from deployments.simulators.vertex_request import GenerateRequest, parse_request
-from deployments.simulators.vertex_response import Answer
+from deployments.simulators.vertex_response import THOUGHT_TOKENS, Answer
 from deployments.simulators.vertex_turns import (
     check_turns,
     count_tokens,
@@ -92,11 +93,17 @@ def _generate(exchange: Exchange) -> Response:
             # Without a stream there is no 200 to take back.
             raise stream_error(code, message)
     stage = exchange.stage
+    prompt, thought = read_prompt(request), THOUGHT_TOKENS
+    if prompt.max_tokens is not None:
+        # One limit for both: a small one is used up by thinking, and nothing is said.
+        thought = min(thought, prompt.max_tokens)
+        prompt = replace(prompt, max_tokens=prompt.max_tokens - thought)
     answer = Answer(
-        reply=compose(read_prompt(request), behaviour),
+        reply=compose(prompt, behaviour),
         stop_sequences=tuple(request.generation_config.stop_sequences),
         model=model,
         **_prompt_tokens(stage, model, request),
+        thought_tokens=thought,
         response_id=mint("")[:22],
         created=stage.now().isoformat(),
     )

@@ -18,6 +18,8 @@ from deployments.simulators.vertex_turns import sign_call
 Json: TypeAlias = dict[str, object]
 
 THOUGHT = "The passages in the system instruction are all I know; I look for those which answer."
+THOUGHT_TOKENS = estimate_tokens(THOUGHT)
+"""Thought before a word is said, and part of what `maxOutputTokens` allows."""
 
 _FINISH_REASONS = {
     "stop": "STOP",
@@ -36,6 +38,7 @@ class Answer:
     model: str
     prompt_tokens: int
     cached_tokens: int
+    thought_tokens: int
     response_id: str
     created: str
 
@@ -123,7 +126,7 @@ class Answer:
     def _usage(self) -> Json:
         calls = "".join(f"{call.name}{call.arguments}" for call in self.reply.calls)
         spoken = estimate_tokens(self._text() + calls)
-        thought = estimate_tokens(THOUGHT)
+        thought = self.thought_tokens
         usage: Json = {
             "promptTokenCount": self.prompt_tokens,
             "candidatesTokenCount": spoken,

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 
 from routing.eligibility import Candidate
 from routing.learned import Learned
-from routing.policy import Ranking
+from routing.policy import Draws, Ranking
 
 _TEMPERATURE = 0.02
 """Points of quality: exploring prefers what may be about as good, and hardly tries what is worse
@@ -24,14 +23,12 @@ class Adaptive:
 
     learned: Learned
 
-    def __call__(self, candidates: Sequence[Candidate], rng: Random) -> Ranking:
+    def __call__(self, candidates: Sequence[Candidate], rng: Draws) -> Ranking:
         """The candidates by falling worth, perhaps another one first.
 
         The propensity is exact: of coming first either way, as the best or by exploring.
         """
-        worths = [self._worth(c, upper=False) for c in candidates]
-        # reverse=True keeps the given order of equals, as sorted() promises.
-        order = sorted(range(len(candidates)), key=worths.__getitem__, reverse=True)
+        order = self._by_worth(candidates)
         first, propensity = order[0], 1.0
         if self.learned.explores:
             shares = self._shares(candidates, first)
@@ -39,6 +36,16 @@ class Adaptive:
             propensity = shares[first]
         rest = [candidates[i] for i in order if i != first]
         return Ranking([candidates[first], *rest], propensity)
+
+    def order(self, candidates: Sequence[Candidate], drawn: Candidate) -> Sequence[Candidate]:
+        """The ranking where `drawn` has been drawn."""
+        rest = (candidates[i] for i in self._by_worth(candidates))
+        return [drawn, *(candidate for candidate in rest if candidate is not drawn)]
+
+    def _by_worth(self, candidates: Sequence[Candidate]) -> list[int]:
+        worths = [self._worth(c, upper=False) for c in candidates]
+        # reverse=True keeps the given order of equals, as sorted() promises.
+        return sorted(range(len(candidates)), key=worths.__getitem__, reverse=True)
 
     def shares(self, candidates: Sequence[Candidate]) -> list[float]:
         """The probability of each candidate to come first; they sum to 1."""
@@ -71,7 +78,7 @@ class Adaptive:
         return quality - self.learned.quality_per_usd * cost_usd
 
 
-def _draw(shares: Sequence[float], rng: Random) -> int:
+def _draw(shares: Sequence[float], rng: Draws) -> int:
     left = rng.random()
     for index, share in enumerate(shares):
         left -= share

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 
 from routing.eligibility import Candidate
 from routing.policies.latency import expected_ms
-from routing.policy import Ranking
+from routing.policy import Draws, Ranking
 
 _SAME_COST_USD = 1e-6
 _SAME_LATENCY_MS = 1.0
@@ -39,26 +38,24 @@ class Balanced:
 
     weights: Weights
 
-    def __call__(self, candidates: Sequence[Candidate], rng: Random) -> Ranking:
+    def __call__(self, candidates: Sequence[Candidate], rng: Draws) -> Ranking:
         """The candidates by falling utility; no chance is involved."""
-        costs_usd = [_cost_usd(candidate) for candidate in candidates]
+        costs_usd = [
+            _UNKNOWN_USD if (usd := candidate.expected_cost_usd) is None else usd + _SAME_COST_USD
+            for candidate in candidates
+        ]
         times_ms = [expected_ms(candidate) + _SAME_LATENCY_MS for candidate in candidates]
         cheapest_usd, fastest_ms = min(costs_usd), min(times_ms)
-        finest = max(candidate.profile.quality for candidate in candidates) or 1.0
+        qualities = [candidate.profile.quality for candidate in candidates]
+        finest = max(qualities) or 1.0
         weights = self.weights
-
-        def utility(index: int) -> float:
-            usd = costs_usd[index]
-            cost = 0.0 if usd == _UNKNOWN_USD else cheapest_usd / usd
-            latency = fastest_ms / times_ms[index]
-            quality = candidates[index].profile.quality / finest
-            return weights.cost * cost + weights.latency * latency + weights.quality * quality
-
+        by_cost, by_latency, by_quality = weights.cost, weights.latency, weights.quality
+        utilities = [
+            by_cost * (0.0 if usd == _UNKNOWN_USD else cheapest_usd / usd)
+            + by_latency * (fastest_ms / ms)
+            + by_quality * (quality / finest)
+            for usd, ms, quality in zip(costs_usd, times_ms, qualities, strict=True)
+        ]
         # reverse=True keeps the given order of equals, as sorted() promises.
-        order = sorted(range(len(candidates)), key=utility, reverse=True)
+        order = sorted(range(len(candidates)), key=utilities.__getitem__, reverse=True)
         return Ranking([candidates[i] for i in order])
-
-
-def _cost_usd(candidate: Candidate) -> float:
-    cost_usd = candidate.expected_cost_usd
-    return _UNKNOWN_USD if cost_usd is None else cost_usd + _SAME_COST_USD

@@ -1,13 +1,12 @@
 """capability: the best model that satisfies the task."""
 
 from collections.abc import Sequence
-from random import Random
 
 from routing.eligibility import Candidate
-from routing.policy import Ranking
+from routing.policy import Draws, Ranking
 
 
-def rank_by_capability(candidates: Sequence[Candidate], rng: Random) -> Ranking:
+def rank_by_capability(candidates: Sequence[Candidate], rng: Draws) -> Ranking:
     """Best quality first; the cheaper of equals, an unknown price after a known one."""
     return Ranking(sorted(candidates, key=_shortfall))
 

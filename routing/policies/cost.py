@@ -1,13 +1,12 @@
 """cost_optimized: the cheapest platform that meets the requirements."""
 
 from collections.abc import Sequence
-from random import Random
 
 from routing.eligibility import Candidate
-from routing.policy import Ranking
+from routing.policy import Draws, Ranking
 
 
-def rank_by_cost(candidates: Sequence[Candidate], rng: Random) -> Ranking:
+def rank_by_cost(candidates: Sequence[Candidate], rng: Draws) -> Ranking:
     """Cheapest expected cost first; the faster of equals; an unknown price last.
 
     Unknown is not free: such a platform may be the dearest of all.

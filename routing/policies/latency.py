@@ -10,10 +10,9 @@ together with sixteen replicas over equal platforms (at 95 % 4.3 instead of 3.8 
 """
 
 from collections.abc import Sequence
-from random import Random
 
 from routing.eligibility import Candidate
-from routing.policy import Ranking
+from routing.policy import Draws, Ranking
 
 LOAD_PER_REQUEST = 0.05
 LOAD_GROWTH = 0.0025
@@ -24,6 +23,12 @@ A few say little, because a vendor serves many at once; many mean that some of t
 growth ends, lest a vendor that serves thousands at once be shunned for a few hundred.
 """
 
+PEAK_SHARE = 0.5
+"""Of the peak-EWMA, what a platform is taken to need at least: what is expected of an idle one
+anyway while the peak is its usual 99th percentile, and several times as much from the first answers
+of a brown-out on. The whole of it times the requests in flight, as Finagle has it, serves worse:
+one hard question is a peak (docs/decisions/0013)."""
+
 CONTENDER_RATIO = 1.25
 """Platforms this close to the best are worth a draw; a wider circle only draws slower ones."""
 
@@ -31,7 +36,7 @@ MIN_SUCCESS_RATE = 0.1
 """Keeps the expected number of tries finite for a platform that lately only failed."""
 
 
-def rank_by_latency(candidates: Sequence[Candidate], rng: Random) -> Ranking:
+def rank_by_latency(candidates: Sequence[Candidate], rng: Draws) -> Ranking:
     """The better of two contenders drawn at random, then all others by expected time.
 
     Every replica reads the same snapshot: if all took its minimum, all would run to one
@@ -54,7 +59,8 @@ def rank_by_latency(candidates: Sequence[Candidate], rng: Random) -> Ranking:
 def expected_ms(candidate: Candidate) -> float:
     """Expected time to an answer: halfway from p50 to p95, per success, times the load.
 
-    Halfway, because a mean would hide the peaks that Peak-EWMA is named after.
+    Halfway, because a mean would hide the peaks; and no less than a share of the peak-EWMA,
+    because percentiles of minutes are slow to see what has just begun.
     """
     scorecard = candidate.scorecard
     slow_ms = candidate.latency_p95_ms
@@ -64,4 +70,9 @@ def expected_ms(candidate: Candidate) -> float:
     tries = 1.0 if rate is None else 1 / max(rate, MIN_SUCCESS_RATE)
     busy = candidate.in_flight
     growth = LOAD_GROWTH * (busy if busy < GROWS_UP_TO else GROWS_UP_TO)  # noqa: FURB136  faster
-    return idle_ms * tries * (1 + busy * (LOAD_PER_REQUEST + growth))
+    expected = idle_ms * tries * (1 + busy * (LOAD_PER_REQUEST + growth))
+    peak = candidate.peak
+    if peak is None or PEAK_SHARE * peak.ms <= expected:
+        return expected
+    # Whatever waited in a queue is in the peak already, so the load is not counted again.
+    return max(expected, PEAK_SHARE * peak.after(candidate.now) * tries)

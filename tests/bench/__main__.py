@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from routing.errors import SupportMaxError
-from tests.bench import outages, platforms, platforms_report, road
+from tests.bench import knowledge, outages, platforms, platforms_report, road
 
 FILE = Path("bench.json")
 
@@ -38,10 +38,17 @@ def _outages(progress: Progress, console: Console) -> dict[str, object]:
     return outages.plain(found)
 
 
+def _knowledge(progress: Progress, console: Console) -> dict[str, object]:
+    found = knowledge.measure(progress)
+    knowledge.show(found, console)
+    return knowledge.plain(found)
+
+
 PARTS: Mapping[str, Callable[[Progress, Console], dict[str, object]]] = {
     "road": _road,
     "platforms": _platforms,
     "outages": _outages,
+    "knowledge": _knowledge,
 }
 
 

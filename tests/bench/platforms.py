@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 from rich.progress import Progress
 
 from deployments.boot import SIMULATED
-from deployments.platforms.server import GC_THRESHOLDS
+from deployments.options import GC_THRESHOLDS
 from deployments.simulators.process import Simulators
 from tests.bench.contestant import ANSWER_TIMEOUT_S, Done, Loaded, Order, Part, Who
 from tests.bench.wire import ANSWER, CHUNKS, QUESTION

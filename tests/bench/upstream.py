@@ -31,7 +31,8 @@ class _Upstream(asyncio.Protocol):
         if not separator:
             return
         _, _, length = head.lower().partition(b"content-length:")
-        if len(body) < int(length.partition(b"\r\n")[0]):
+        # A question without a body says none: the product lists the models, too.
+        if len(body) < int(length.partition(b"\r\n")[0] or 0):
             return
         self._received = b""
         if self._transport is not None:

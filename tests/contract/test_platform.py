@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 import orjson
 import pytest
+from pydantic import TypeAdapter
 
+from config.models import shipped_models
+from config.platforms import PlatformName
 from deployments.platforms.base import Platform
 from deployments.platforms.registry import open_platform
 from routing.errors import ErrorKind, PlatformError
@@ -39,12 +42,22 @@ WIRES = (*sorted(MODELS), "copilot_studio:direct_to_engine", "google_vertex:agen
 # agent of Agent Engine is as little to be told, and its events are passed on one by one.
 LACKS: Mapping[str, frozenset[str]] = {
     "copilot_studio": frozenset(
-        {"tools", "schema", "usage", "refusal", "length", "json body", "packets", "one line"}
+        {
+            "tools",
+            "schema",
+            "usage",
+            "limit",
+            "refusal",
+            "length",
+            "json body",
+            "packets",
+            "one line",
+        }
     ),
     "copilot_studio:direct_to_engine": frozenset(
-        {"tools", "schema", "usage", "refusal", "length", "json body"}
+        {"tools", "schema", "usage", "limit", "refusal", "length", "json body"}
     ),
-    "google_vertex:agent_engine": frozenset({"tools", "schema", "json body", "packets"}),
+    "google_vertex:agent_engine": frozenset({"tools", "schema", "limit", "json body", "packets"}),
 }
 # A conversation that is gone is replaced, once.
 ASKED_AGAIN = {("copilot_studio", 404)}
@@ -84,6 +97,11 @@ class Case:
     wire: str
     platform: Platform
     simulators: Simulators
+
+    @property
+    def platform_name(self) -> PlatformName:
+        """Its name, as configuration knows it."""
+        return TypeAdapter[PlatformName](PlatformName).validate_python(self.name)
 
     @property
     def question(self) -> ChatRequest:
@@ -289,6 +307,31 @@ async def test_an_answer_cut_at_its_length_says_so(case: Case, *, streams: bool)
     reply = await case.reply(streams=streams)
     assert reply.finish_reason is FinishReason.LENGTH
     assert reply.text
+
+
+@needs("limit")
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"kind": "slow"},
+        {"kind": "text", "text": "word " * 100, "chunks": 10},
+        {"kind": "tool_calls", "calls": [{"name": "get_order", "arguments": {"number": "9" * 80}}]},
+        {"kind": "refusal", "text": "no " * 100},
+        {"kind": "length"},
+    ],
+    ids=["honest", "text", "tool_calls", "refusal", "length"],
+)
+async def test_no_more_output_is_billed_than_was_allowed(
+    case: Case, behaviour: dict[str, object], *, streams: bool
+) -> None:
+    """What a limit of cost rests on: thoughts, calls and refusals are within the tokens allowed."""
+    least = shipped_models().facts(case.platform_name, MODELS[case.name]).limits.least_output_tokens
+    for allowed in (1, 5, 16, 22, 40, 200):
+        await case.script(**behaviour)
+        request = replace(case.question, max_tokens=allowed, tools=(ORDER,))
+        reply = await case.reply(request, streams=streams)
+        assert reply.usage.output_tokens <= max(allowed, least)
 
 
 async def test_the_content_filter_is_not_mistaken_for_an_outage(case: Case) -> None:

@@ -16,6 +16,7 @@ from actors.coordinator.state import CoordinatorState
 from deployments.ingress import api
 from deployments.ingress.breakers import Breakers
 from deployments.ingress.peers import DOWN_AFTER_S, PeerAddress, Peers
+from deployments.ingress.region_operations import region_operations
 from deployments.ingress.regions import FIGURES, Regions
 from deployments.security.principal import Principal
 from deployments.security.rbac import load_roles
@@ -83,7 +84,7 @@ class Site:
 async def served(name: str) -> AsyncIterator[Site]:
     region = Region(name)
     breakers = Breakers(cast("Any", None), Catalog(PROFILES), ManualClock(NOW))
-    table = api.region_operations(breakers, Regions(region))
+    table = region_operations(breakers, Regions(region))
     app = api.application(table, authenticate, ROLES.permissions, max_body_bytes=10_000)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, log_level="error", lifespan="off")

@@ -10,6 +10,7 @@ import httpx2
 import openai
 import pytest
 
+from tests.integration.cluster import deploy
 from tests.integration.contract import Contract
 from tests.integration.talk import MESSAGE
 from tests.product import Product, running
@@ -34,6 +35,13 @@ def product() -> Iterator[Product]:
     """A product with nothing configured; at the session's end Ctrl-C must leave no process."""
     with running() as product:
         yield product
+
+
+@pytest.fixture(scope="session")
+def judged_gateway(product: Product) -> str:
+    """The address of a second MCP gateway in the same product: two replicas, and a fixture's tools."""
+    deploy(product, "tests.integration.mcp_deploy", str(product.home))
+    return f"{product.address}/judged/mcp"
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,17 @@
 import asyncio
 import contextlib
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from tests.integration.cluster import deploy
 from tests.integration.conftest import HEAL_S, heal
 from tests.integration.talk import MESSAGE, OTHER, Heard, listen, listen_into
-from tests.product import REPOSITORY, Process, Product
+from tests.product import Process, Product
 from tests.servers import Simulators
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
@@ -358,15 +356,4 @@ async def draining(product: Product) -> set[str]:
 
 def redeploy(product: Product) -> None:
     """Deploy another version into the running cluster, from a process of its own."""
-    [raylet] = product.processes("--raylet_socket_name=")
-    address = raylet.title.partition("--gcs-address=")[2].split()[0]
-    # Ray's own environment: the same switches, the same token.
-    raw = Path(f"/proc/{raylet.pid}/environ").read_bytes().decode().split("\0")
-    environment = dict(line.split("=", 1) for line in raw if "=" in line)
-    subprocess.run(
-        [
-            sys.executable, "-m", "tests.integration.redeploy",
-            address, str(product.home), product.simulators.base_url,
-        ],
-        cwd=REPOSITORY, env=environment, check=True, timeout=300, capture_output=True,
-    )  # fmt: skip
+    deploy(product, "tests.integration.redeploy", str(product.home), product.simulators.base_url)

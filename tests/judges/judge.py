@@ -1,6 +1,7 @@
 """A judge: a program of somebody else's, installed apart from ours and run as a process of its own."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -14,6 +15,7 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
+NODE_MIN = 22  # the MCP project's programs ask for it
 STOP_S = 5.0
 LOOK_S = 0.05
 LAST_WORDS = 2_000  # characters of a log: what a process says when it dies
@@ -31,6 +33,19 @@ def program(path: Path) -> str:
     if not path.exists():
         absent(f"{path.relative_to(REPOSITORY)} is not installed; `make judges` does that")
     return str(path)
+
+
+def node() -> str:
+    """Node.js 22 or later: installed with the judges, or the machine's own."""
+    for installed in sorted(HERE.glob("node_modules/node-*/bin/node")):
+        return str(installed)
+    own = shutil.which("node")
+    if own is None:
+        absent("there is no Node.js on this machine; `make judges` installs one where npm is")
+    said = subprocess.run([own, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(said.removeprefix("v").partition(".")[0]) < NODE_MIN:
+        absent(f"Node.js {NODE_MIN} or later is needed; `make judges` installs one where npm is")
+    return own
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""A relay on loopback that gives requests another path and changes nothing else, faults included."""
+"""A relay on loopback that gives requests another path, or headers besides, and changes nothing else, faults included."""
 
 import asyncio
 import re
@@ -10,16 +10,19 @@ _PIECE = 65_536  # bytes
 
 
 @asynccontextmanager
-async def relayed(port: int, readdress: Callable[[str], str]) -> AsyncIterator[str]:
+async def relayed(
+    port: int, readdress: Callable[[str], str], headers: bytes = b""
+) -> AsyncIterator[str]:
     """The base URL of a relay to the server on `port`; `readdress` turns the path of a request.
 
+    `headers` are lines put before those of every request, each with its line end.
     A connection that either side closes is closed on the other side as well, at once.
     """
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
         ways = [
-            asyncio.create_task(_requests(reader, server_writer, readdress)),
+            asyncio.create_task(_requests(reader, server_writer, readdress, headers)),
             asyncio.create_task(_bytes(server_reader, writer)),
         ]
         try:
@@ -39,14 +42,17 @@ async def relayed(port: int, readdress: Callable[[str], str]) -> AsyncIterator[s
 
 
 async def _requests(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, readdress: Callable[[str], str]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    readdress: Callable[[str], str],
+    headers: bytes,
 ) -> None:
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             line, _, rest = head.partition(b"\r\n")
             method, target, version = line.decode().split(" ")
-            writer.write(f"{method} {readdress(target)} {version}\r\n".encode() + rest)
+            writer.write(f"{method} {readdress(target)} {version}\r\n".encode() + headers + rest)
             length = _CONTENT_LENGTH.search(head)
             writer.write(await reader.readexactly(int(length[1]) if length else 0))
             await writer.drain()

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routing.policies import latency
 from routing.policy import Strategy
 from tests.queueing import (
+    BrownOut,
     Choose,
     Result,
     Scene,
@@ -24,12 +26,15 @@ from tests.queueing import (
     lognormal,
     mean_of_the_last_ten,
     measured,
+    peak_ewma,
     run,
     shortest_queue,
 )
 
 MEASURED = Path(__file__).parents[3] / "shared/data/routing/llmperf_latency/individual.csv.gz"
-LOADS = (0.1, 0.3, 0.5, 0.8, 0.95)
+LOADS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+LOADS_WITH_A_BROWN_OUT = (0.05, 0.1, 0.3, 0.5, 0.7)
+"""A vendor of a third of the capacity is nearly gone: beyond, the others are full."""
 UNEQUAL = tuple(
     lognormal(name, 20, median_s)
     for name, median_s in zip("abcde", (1.0, 1.25, 2.0, 3.0, 4.0), strict=True)
@@ -61,7 +66,7 @@ def check(times: dict[str, Result]) -> None:
         assert ours.mean_s <= 1.1 * reference.mean_s, (strategy, ours, reference)
 
 
-@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize("load", [0.1, 0.3, 0.5, 0.8, 0.95])
 def test_over_unequal_platforms_it_beats_chance_and_keeps_up_with_prequal(load: float) -> None:
     """Mean and p99, from an idle service to a nearly full one, on boards a quarter second old."""
     check(times_of(UNEQUAL, load))
@@ -103,6 +108,48 @@ def test_the_mean_of_the_last_ten_collapses_where_ours_does_not() -> None:
     assert naive.p99_s > 5 * run(scene, by_strategy(scene, Strategy.LATENCY)).p99_s
 
 
+@pytest.mark.parametrize("load", [0.5, 0.9])
+def test_a_share_of_the_peak_serves_better_than_the_peak_itself(load: float) -> None:
+    """One hard question is a peak, and one request more in a slot of twenty costs nobody anything."""
+    scene = replace(SCENE, load=load)
+    finagle, ours = run(scene, peak_ewma), run(scene, by_strategy(scene, Strategy.LATENCY))
+    assert ours.mean_s < finagle.mean_s
+    assert ours.p99_s < finagle.p99_s
+
+
+@pytest.mark.parametrize("load", [0.1, 0.5])
+def test_a_brown_out_of_the_fastest_is_got_over_no_worse_than_by_the_others(load: float) -> None:
+    """Six times as slow for a third of the requests; where few are in flight no queue tells of it."""
+    scene = replace(SCENE, load=load, brown_out=BrownOut(UNEQUAL[0].name, times=6.0))
+    ours = run(scene, by_strategy(scene, Strategy.LATENCY))
+    for choose in (peak_ewma, hot_and_cold, at_random):
+        theirs = run(scene, choose)
+        assert ours.mean_s <= NOISE * theirs.mean_s, (choose, ours, theirs)
+        assert ours.p99_s <= 1.1 * theirs.p99_s, (choose, ours, theirs)
+
+
+@pytest.mark.parametrize(("load", "requests"), [(0.05, 600), (0.7, 1_000)])
+def test_with_the_peak_as_its_floor_the_expected_time_serves_no_worse_than_without(
+    load: float, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a brown-out, over three seeds: among few requests it is seen sooner, among many as before."""
+
+    def over_seeds() -> tuple[float, float]:
+        ill = BrownOut(UNEQUAL[0].name, times=6.0)
+        scene = replace(SCENE, load=load, requests=requests, warm_up=60, brown_out=ill)
+        found = []
+        for seed in (1, 2, 3):
+            seeded = replace(scene, seed=seed)
+            found.append(run(seeded, by_strategy(seeded, Strategy.LATENCY)))
+        return sum(r.mean_s for r in found), sum(r.p99_s for r in found)
+
+    mean_s, p99_s = over_seeds()
+    monkeypatch.setattr(latency, "PEAK_SHARE", 0.0)
+    mean_without_s, p99_without_s = over_seeds()
+    assert mean_s <= NOISE * mean_without_s
+    assert p99_s <= NOISE * p99_without_s
+
+
 @pytest.mark.parametrize("strategy", PRODUCT)
 def test_knowing_ones_own_requests_at_once_shortens_queues(strategy: Strategy) -> None:
     """Quick answers, of which several come and go between two boards: the old one misleads."""
@@ -123,19 +170,23 @@ def measured_vendors() -> tuple[Vendor, ...]:
     return tuple(measured(name, 20, seconds) for name, seconds in sorted(times_s.items()))
 
 
-def table(vendors: tuple[Vendor, ...]) -> str:
-    """Mean and p99 in seconds at each load, as Markdown."""
+def table(vendors: tuple[Vendor, ...], *, brown_out: bool = False) -> str:
+    """Mean and p99 in seconds at each load, as Markdown; with the first six times slower for a while."""
     columns: dict[str, Choose | Strategy] = {
         "random": at_random,
         "mean of the last ten": mean_of_the_last_ten,
+        "peak-EWMA, two choices (Finagle)": peak_ewma,
         "hot-cold (Prequal)": hot_and_cold,
         "shortest queue, all-knowing": shortest_queue,
         "`latency`": Strategy.LATENCY,
         "`balanced`": Strategy.BALANCED,
     }
     lines = [f"| load | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for load in LOADS:
-        scene = replace(SCENE, vendors=vendors, load=load, requests=3_000, warm_up=500)
+    ill = BrownOut(vendors[0].name, times=6.0) if brown_out else None
+    for load in LOADS_WITH_A_BROWN_OUT if brown_out else LOADS:
+        scene = replace(
+            SCENE, vendors=vendors, load=load, requests=3_000, warm_up=500, brown_out=ill
+        )
         cells = []
         for choice in columns.values():
             chosen = by_strategy(scene, choice) if isinstance(choice, Strategy) else choice
@@ -147,5 +198,6 @@ def table(vendors: tuple[Vendor, ...]) -> str:
 
 if __name__ == "__main__":
     print(table(UNEQUAL))  # noqa: T201
+    print(table(UNEQUAL, brown_out=True))  # noqa: T201
     if MEASURED.exists():
         print(table(measured_vendors()))  # noqa: T201

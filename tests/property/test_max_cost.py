@@ -1,6 +1,7 @@
 """Whatever platforms do and bill, an answer never costs more than its caller's limit."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from decimal import Decimal
@@ -36,6 +37,16 @@ from tests.unit.virtual_time import LoopClock, VirtualTimeLoop
 
 REQUESTS = 100_000
 WORLDS = 200
+HEDGE_AFTER_S = 1.0
+# What was charged and did not arrive.
+_LOST = (ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.STREAM_TRUNCATED, ErrorKind.BAD_REPLY)
+# Shorter and longer than what tells an answer that begins anew, and of more bytes than characters.
+_TEXTS = (
+    "",
+    "some words ",
+    "Your invoice was paid twice by mistake in November. ",
+    "返金は五営業日以内に。" * 9,
+)
 NAMES = ("openai", "anthropic", "azure_openai", "google_vertex")
 
 
@@ -50,23 +61,27 @@ class Vendor(Platform):
 
     @override
     async def complete(self, request: ChatRequest, deadline_s: float) -> ChatReply:
+        await self._think()
         self._fail(request)
         usage = self._usage(request)
         self._bill(usage)
-        return ChatReply("", FinishReason.STOP, usage, request.model)
+        return self._told(ChatReply("", FinishReason.STOP, usage, request.model))
 
     @override
     async def stream(
         self, request: ChatRequest, deadline_s: float
     ) -> AsyncGenerator[ChatChunk, None]:
+        await self._think()
         self._fail(request)
         usage = self._usage(request)
         self._bill(usage)  # before it says a word, so that nothing is missed when it is cut
-        if self._rng.random() < 0.5:
-            yield TextDelta("some words ")
+        text = self._text(request)
+        if text and self._rng.random() < 0.7:
+            yield TextDelta(text)
+            await self._think()
             if self._rng.random() < 0.5:
-                raise self._error(ErrorKind.STREAM_TRUNCATED)
-        yield ReplyDone(ChatReply("some words ", FinishReason.STOP, usage, request.model))
+                raise self._error(self._rng.choice(_LOST))
+        yield ReplyDone(self._told(ChatReply(text, FinishReason.STOP, usage, request.model)))
 
     @override
     async def aclose(self) -> None:
@@ -75,9 +90,33 @@ class Vendor(Platform):
     def _fail(self, request: ChatRequest) -> None:
         if self._rng.random() < 0.3:
             kind = self._rng.choice(list(ErrorKind))
-            if kind in {ErrorKind.TIMEOUT, ErrorKind.STREAM_TRUNCATED, ErrorKind.BAD_REPLY}:
-                self._bill(self._usage(request))
+            usage = self._usage(request)
+            if kind in _LOST:
+                self._bill(usage)
+            elif kind in {ErrorKind.CONTENT_FILTERED, ErrorKind.CONTEXT_TOO_LONG}:
+                self._bill(replace(usage, output_tokens=0))  # as Azure may
             raise self._error(kind)
+
+    async def _think(self) -> None:
+        # Whole seconds, so that two may answer in one moment; seldom, or it would be a slow day.
+        await asyncio.sleep(self._rng.choice((1.0, 2.0)) if self._rng.random() < 0.1 else 0.0)
+
+    def _text(self, request: ChatRequest) -> str:
+        """Some words; of a second half, now and then the first again, as models do that begin anew."""
+        began = next((m.text for m in request.messages if m.role == "assistant"), "")
+        if began and self._rng.random() < 0.5:
+            return began[: self._rng.randint(1, 60)]
+        return self._rng.choice(_TEXTS)
+
+    def _told(self, reply: ChatReply) -> ChatReply:
+        """The reply, its bill now and then not to be read from it."""
+        match self._rng.randrange(20):
+            case 0:
+                return replace(reply, usage=Usage())
+            case 1:
+                return replace(reply, service_tier="of a name that no list has")
+            case _:
+                return reply
 
     def _usage(self, request: ChatRequest) -> Usage:
         # A continuation's input grows by what was said and by the demand to go on: bytes, at most.
@@ -98,7 +137,10 @@ class Vendor(Platform):
         self.billed += self.profile.price.cost(usage) or Decimal(0)
 
     def _error(self, kind: ErrorKind) -> PlatformError:
-        return PlatformError(self.profile.name, kind, "it does that")
+        refuses = kind in {ErrorKind.CONTENT_FILTERED, ErrorKind.CONTEXT_TOO_LONG}
+        return PlatformError(
+            self.profile.name, kind, "it does that", status=400 if refuses else None
+        )
 
 
 def price(rng: Random) -> Price:
@@ -127,7 +169,7 @@ def limit(rng: Random) -> Decimal:
 
 async def one(
     executor: Executor, vendors: dict[str, list[Vendor]], catalog: Catalog, rng: Random
-) -> bool:
+) -> Journey | None:
     facts = TaskFacts(
         input_bytes=rng.randint(1, 4_000), messages=2, max_tokens=rng.randint(1, 4_000)
     )
@@ -142,12 +184,15 @@ async def one(
             seed=rng.getrandbits(40),
         )
     except RequestError:
-        return False
+        return None
     everyone = [vendor for of_platform in vendors.values() for vendor in of_platform]
     for vendor in everyone:
         vendor.billed, vendor.input_bound = Decimal(0), facts.input_tokens_bound
+    plan = decision.plan
+    if len({attempt.platform for attempt in plan.attempts[:2]}) == 2:
+        plan = replace(plan, hedge_after_s=HEDGE_AFTER_S)
     journey = Journey(
-        plan=decision.plan,
+        plan=plan,
         request=ChatRequest(model="", messages=(Message("user", ""),)),
         tenant="acme",
         answer_id="ans_1",
@@ -163,8 +208,10 @@ async def one(
                 pass
     except SupportMaxError:
         pass
-    assert sum(vendor.billed for vendor in everyone) <= most
-    return True
+    at_most_usd = journey.spent.at_most_usd
+    assert at_most_usd is not None
+    assert sum(vendor.billed for vendor in everyone) <= at_most_usd <= most
+    return journey
 
 
 class ByModel(Platform):
@@ -186,8 +233,8 @@ class ByModel(Platform):
         pass
 
 
-async def everything() -> int:
-    answered = 0
+async def everything() -> Counter[str]:
+    seen = Counter[str]()
     for seed in range(WORLDS):
         rng = Random(seed)  # noqa: S311  a seed, not a secret
         catalog = Catalog(profiles(rng))
@@ -198,17 +245,23 @@ async def everything() -> int:
         doors = {name: ByModel(those) for name, those in vendors.items()}
         executor = Executor(doors, catalog, Board(), LoopClock())
         for _ in range(REQUESTS // WORLDS):
-            answered += await one(executor, vendors, catalog, rng)
-    return answered
+            journey = await one(executor, vendors, catalog, rng)
+            if journey is not None:
+                seen["accepted"] += 1
+                seen["hedged"] += bool(journey.hedged)
+                seen["continued"] += bool(journey.said) and len(journey.tried) > 1
+    return seen
 
 
-@pytest.mark.timeout(240)  # 25 s of CPU on an idle machine
+@pytest.mark.timeout(480)  # 40 s of CPU on an idle machine
 def test_no_answer_of_a_hundred_thousand_costs_more_than_its_limit() -> None:
-    """Retries, failures that are billed, continuations and dear tiers included."""
+    """Retries, failures that are billed, continuations, hedges and dear tiers included."""
     loop = VirtualTimeLoop()
     try:
-        answered = loop.run_until_complete(everything())
+        seen = loop.run_until_complete(everything())
     finally:
         loop.close()
     # Limits from hopeless to ample: a good part must have been accepted, or nothing was tested.
-    assert answered > REQUESTS // 4
+    assert seen["accepted"] > REQUESTS // 4
+    assert seen["hedged"] > REQUESTS // 1000
+    assert seen["continued"] > REQUESTS // 50

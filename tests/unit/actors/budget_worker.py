@@ -20,8 +20,9 @@ from actors.database.budget_books import BudgetBooks
 from actors.database.budgets import BudgetDefinitions
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.agent import budgets
-from deployments.agent.budgets import Lender, Purse
+from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executor
+from deployments.agent.lenders import Lender
 from deployments.agent.road import Limits, Road, RoadOptions
 from deployments.agent.witness import Witness
 from deployments.platforms.base import Platform
@@ -35,6 +36,7 @@ from routing.errors import (
     PlatformError,
     SupportMaxError,
 )
+from routing.estimate import TaskFacts
 from routing.exchange import ChatChunk, ChatReply, ChatRequest, FinishReason, ReplyDone, Usage
 from routing.message import Message
 from routing.policies import POLICIES
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
 # A support question: 500 bytes, 200 tokens of an answer.
 REQUEST = ChatRequest(model="", messages=(Message("user", "why? " * 100),), max_tokens=200)
 USERS = 20
+# What it can be counted as at most, and how an answer can be lost that was paid for.
+INPUT_TOKENS = TaskFacts(500, len(REQUEST.messages) + 1, REQUEST.max_tokens).input_tokens_bound
+LOST = (ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.STREAM_TRUNCATED, ErrorKind.BAD_REPLY)
 
 
 class Owner(Lender):
@@ -77,7 +82,7 @@ class Owner(Lender):
 
 
 class Vendor(Platform):
-    """Charges first, and answers then, or cuts the answer off, or refuses and charges nothing."""
+    """Charges first, and answers then or is lost; or refuses, and charges the input or nothing."""
 
     def __init__(self, charges: int, chance: random.Random) -> None:
         self._charges = charges
@@ -86,14 +91,22 @@ class Vendor(Platform):
     @override
     async def complete(self, request: ChatRequest, deadline_s: float) -> ChatReply:
         await asyncio.sleep(self._chance.random() / 20)
-        if self._chance.random() < 0.1:
+        fate = self._chance.random()
+        if fate < 0.1:
             raise PlatformError("openai", ErrorKind.OVERLOADED, "no", status=529)
-        usage = Usage(input_tokens=150, output_tokens=request.max_tokens)
-        cost = CHEAP.cost(usage)
-        assert request.safety_id is not None
-        os.write(self._charges, f"{request.safety_id} {cost}\n".encode())
+        if fate < 0.15:
+            self._charge(request, Usage(INPUT_TOKENS))
+            raise PlatformError("openai", ErrorKind.CONTENT_FILTERED, "no", status=400)
+        usage = Usage(INPUT_TOKENS, output_tokens=request.max_tokens)
+        self._charge(request, usage)
         await asyncio.sleep(self._chance.random() / 20)
+        if fate < 0.35:
+            raise PlatformError("openai", self._chance.choice(LOST), "the answer was lost")
         return ChatReply("an answer", FinishReason.LENGTH, usage, "m")
+
+    def _charge(self, request: ChatRequest, usage: Usage) -> None:
+        assert request.safety_id is not None
+        os.write(self._charges, f"{request.safety_id} {CHEAP.cost(usage)}\n".encode())
 
     @override
     async def stream(

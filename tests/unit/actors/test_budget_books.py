@@ -122,11 +122,14 @@ async def test_a_tenant_has_no_more_budgets_than_can_be_read(
 async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_budget(
     database: Database, definitions: BudgetDefinitions
 ) -> None:
-    """Charged is what the vendor wrote down, before it answered; two of five processes are killed."""
-    # A request's bound is about 0.0004 USD: both budgets are a fraction of what is asked for.
+    """Charged is what the vendor wrote down, before it answered or lost the answer; two of five
+    processes are killed.
+    """
+    # A call costs 0.0004 USD at most, and a plan has two: both budgets are a fraction of what is
+    # asked for, and more than the two that are killed can take with them.
     budgets = (
-        Budget("t", Scope.TENANT, to_pico(Decimal("0.09")), "acme"),
-        Budget("u", Scope.USER, to_pico(Decimal("0.005")), "acme"),
+        Budget("t", Scope.TENANT, to_pico(Decimal("0.12")), "acme"),
+        Budget("u", Scope.USER, to_pico(Decimal("0.008")), "acme"),
     )
     for budget in budgets:
         await definitions.put(budget)
@@ -159,6 +162,7 @@ async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_b
     assert said[b"budget_exceeded\n"] > 100, said
     assert set(said) <= {
         b"answered\n", b"budget_exceeded\n", b"budget_unavailable\n", b"no_platform_available\n",
+        b"content_refused\n",
     }  # fmt: skip
     assert max(by_user.values()) <= budgets[1].limit_pico
     assert by_user.total() <= budgets[0].limit_pico

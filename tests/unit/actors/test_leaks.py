@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,17 @@ from actors.database import (
     Fresh,
     Idempotency,
     Ledger,
+    NewDecision,
     NewTurn,
     open_database,
 )
+from actors.database.knowledge import KnowledgeStore
 from actors.database.tables import customer, customer_order, invoice
-from actors.knowledge import Article, ArticleGraph, Audience, LexicalIndex, Records, read_articles
+from actors.knowledge import Records
+from actors.knowledge.indexing import Indexing
+from deployments.demo import TENANT
+from deployments.first_start import ingest_demo
+from routing.clock import SystemClock
 from routing.exchange import Usage
 from routing.outcome import Outcome
 
@@ -47,7 +52,7 @@ async def _fill(database: Database) -> None:
         mark = f"only {tenant}"
         for name in IDS:
             await Conversations(database).append(tenant, name, "u", [NewTurn("user", mark, 1.0)])
-            await Decisions(database).put(tenant, name, None, 1.0, {"of": mark})
+            await Decisions(database).put([NewDecision(tenant, name, None, 1.0, {"of": mark})])
             fresh = await Idempotency(database).begin(tenant, name, "same", 1.0)
             assert isinstance(fresh, Fresh)
             await Idempotency(database).finish(tenant, name, fresh.lease, 200, {"of": mark})
@@ -135,74 +140,25 @@ async def test_a_tenant_cannot_end_anothers_things(database: Database) -> None:
     assert await Idempotency(database).finish("a", "k", fresh.lease, 200, {})
 
 
-words = st.sampled_from(["refund", "limit", "password", "override", "fraud", "plan"])
-texts = st.lists(words, min_size=1, max_size=8).map(" ".join)
-audiences: tuple[Audience, ...] = ("public", "agent", "internal")
-PUBLIC: tuple[Audience, ...] = ("public",)
-
-
-@st.composite
-def libraries(draw: st.DrawFn) -> list[Article]:
-    ids = [f"kb-{n}" for n in range(draw(st.integers(1, 8)))]
-    return [
-        Article(
-            id=name,
-            title=draw(texts),
-            category="c",
-            audience=draw(st.sampled_from(audiences)),
-            updated=date(2026, 1, 1),
-            body=f"{draw(texts)}\n## {draw(texts)}\n{draw(texts)}",
-            related=tuple(draw(st.lists(st.sampled_from(ids), max_size=3))),
-            tags=tuple(draw(st.lists(words, max_size=2))),
-        )
-        for name in ids
-    ]
-
-
-@settings(max_examples=80, deadline=None)
-@given(articles=libraries(), query=texts, allowed=st.sets(st.sampled_from(audiences)))
-def test_nothing_is_found_that_the_asker_may_not_read(
-    articles: list[Article], query: str, allowed: set[Audience]
-) -> None:
-    hits = LexicalIndex(articles).search(query, 10, allowed)
-    near = ArticleGraph(articles).related(hits, 10, allowed)
-    assert all(hit.passage.audience in allowed for hit in [*hits, *near])
-
-
-@settings(max_examples=80, deadline=None)
-@given(articles=libraries(), query=texts)
-def test_scores_of_public_articles_do_not_betray_that_others_exist(
-    articles: list[Article], query: str
-) -> None:
-    public = [article for article in articles if article.audience == "public"]
-    known = {article.id for article in public}
-    everything, alone = LexicalIndex(articles), LexicalIndex(public)
-    hits = everything.search(query, 10, PUBLIC)
-    assert hits == alone.search(query, 10, PUBLIC)
-    cut = [
-        Article(
-            a.id,
-            a.title,
-            a.category,
-            a.audience,
-            a.updated,
-            a.body,
-            tuple(other for other in a.related if other in known),
-        )
-        for a in public
-    ]
-    assert ArticleGraph(articles).related(hits, 10, PUBLIC) == ArticleGraph(cut).related(
-        hits, 10, PUBLIC
-    )
-
-
-def test_no_agent_article_of_northwind_reaches_a_customer() -> None:
-    articles = read_articles(Path(__file__).parents[3] / "config/northwind/articles")
-    secret = [article for article in articles if article.audience != "public"]
+async def test_no_agent_article_of_northwind_reaches_a_customer(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "x.db")
+    try:
+        await database.migrate()
+        store, clock = KnowledgeStore(database), SystemClock()
+        await ingest_demo(store, clock)
+        indexing = Indexing(store, None, clock)
+        await indexing.refresh()
+        secret = [
+            row for row in await store.passages(TENANT, None, 1000) if row.audience != "public"
+        ]
+    finally:
+        await database.aclose()
+    index = indexing.index(TENANT)
+    assert index is not None
     assert secret
-    index, graph = LexicalIndex(articles), ArticleGraph(articles)
-    for article in secret:
-        hits = index.search(f"{article.title} {article.body}", 50, PUBLIC)
-        for hit in [*hits, *graph.related(hits, 50, PUBLIC)]:
-            assert hit.passage.audience == "public"
-            assert hit.passage.id != article.id
+    for row in secret:
+        question = f"{row.title} {row.text}"
+        for method in (index.search, index.related):
+            for hit in method(question, None, 50, "public"):
+                assert hit.passage.audience == "public"
+                assert hit.passage.id != row.document_id

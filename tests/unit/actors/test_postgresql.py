@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.dialects import registry
 
-from actors.database import accounts, conversations, decisions, idempotency, ledger, savings
+from actors.company import customers, passwords, plans, refunds
+from actors.database import (
+    accounts,
+    approvals,
+    conversations,
+    decisions,
+    idempotency,
+    ledger,
+    savings,
+    tool_calls,
+)
 from actors.knowledge import records
 
 if TYPE_CHECKING:
@@ -29,6 +39,17 @@ def statements(dialect: str) -> "list[ClauseElement]":
         savings._by_answer("bucket"),
         savings._by_target("day"),
         *(statement for statement, _ in records._QUERIES),
+        tool_calls._taking(dialect),
+        tool_calls._ENDING,
+        tool_calls._TAKING_OVER,
+        approvals._asking(dialect),
+        approvals._DECIDING,
+        approvals._FINISHING,
+        customers._CUSTOMER_LOCKED,
+        customers._INVOICES,
+        refunds._SUM,
+        plans._CAME,
+        passwords._SENT,
     ]
 
 

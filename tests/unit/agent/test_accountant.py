@@ -227,11 +227,11 @@ async def test_with_too_many_waiting_the_newest_are_dropped_aloud(
 
 
 async def test_a_row_that_cannot_be_reckoned_does_not_cost_the_answer(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The customer's answer is paid for; what is wrong with a report is the log's to say."""
     world = World(*of_openai(reply()))
-    world.accountant._profiles = {}
+    monkeypatch.delattr(accountants, "saving_of")
     assert (await world.ask()).executed.reply == reply()
     assert "could not be reckoned" in caplog.text
     await world.accountant.aclose()

@@ -9,7 +9,8 @@ import pytest
 from typing_extensions import override
 
 from actors.database.errors import DatabaseUnavailable
-from deployments.agent.budgets import REFILL_S, Choose, Definitions, Lender, Purse, payer_of
+from deployments.agent.budgets import REFILL_S, Choose, Purse, payer_of
+from deployments.agent.lenders import Definitions, Lender
 from deployments.security.principal import Principal
 from routing.budget import Book, Budget, Claim, Key, Payer, Scope, Standing, to_pico, to_usd
 from routing.clock import Clock

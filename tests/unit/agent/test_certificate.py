@@ -1,6 +1,9 @@
 """A decision's certificate is enough to take it again, to the last digit, and says when it is not."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -95,8 +98,8 @@ def test_an_adaptive_decision_comes_out_the_same_without_its_text() -> None:
 def test_a_certificate_of_another_version_is_refused_by_its_version() -> None:
     """Not replayed wrongly, and not with a stack trace."""
     plain = certify(asked(CATALOG.profiles, SNAPSHOT), WORLD, Weights()).model_dump(mode="json")
-    with pytest.raises(RequestError, match="version 2"):
-        read_certificate({**plain, "version": 2})
+    with pytest.raises(RequestError, match="version 3"):
+        read_certificate({**plain, "version": 3})
     with pytest.raises(RequestError):
         read_certificate({**plain, "unknown": 1})
     with pytest.raises(RequestError):
@@ -137,6 +140,32 @@ def test_names_follow_the_content() -> None:
     other = World.of(dearer, SNAPSHOT)
     assert other.names["prices"] != WORLD.names["prices"]
     assert other.names["snapshot"] == WORLD.names["snapshot"] == name_of(WORLD.snapshot)
+    busier = seen(Scorecard("openai", in_flight=4))
+    assert WORLD.at(busier) == World.of(CATALOG, busier) != WORLD
+
+
+def test_the_same_catalogue_has_the_same_name_in_every_process() -> None:
+    """Python orders a set of words anew in each; the name must not."""
+    code = """
+from deployments.agent.certificate import World
+from routing.catalog import Catalog
+from routing.scorecard import Snapshot
+from tests.unit.routing.worlds import platform
+catalog = Catalog([platform("openai", regions=frozenset({"us", "eu", "asia"}))])
+print(World.of(catalog, Snapshot.empty("us")).names)
+"""
+    names = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.getcwd()},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(names) == 1
 
 
 def test_an_operators_weights_are_part_of_the_certificate() -> None:

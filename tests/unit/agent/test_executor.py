@@ -33,6 +33,9 @@ from tests.unit.agent.worlds import (
 )
 from tests.unit.routing.worlds import CHEAP
 
+ANSWER_USD = Decimal("0.002")
+"""What `reply()` costs at 1 and 10 USD a million: 1,000 tokens in, 100 out."""
+
 
 async def test_the_first_platform_answers_and_nobody_else_is_asked() -> None:
     """One good answer is one call, one outcome, priced by what was used."""
@@ -162,7 +165,7 @@ async def test_an_attempt_that_may_have_been_billed_takes_its_bound_from_what_is
     await priced(price, Board(), openai=openai, anthropic=anthropic).complete(plan)
     assert openai.asked[0].max_tokens == 800
     assert anthropic.asked[0].max_tokens == 350
-    assert plan.left_usd == limit - bound
+    assert plan.left_usd == limit - bound - ANSWER_USD
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED])
@@ -174,7 +177,7 @@ async def test_a_refusal_costs_nothing_of_what_is_left(kind: ErrorKind) -> None:
     )
     platforms = {"openai": Scripted([fails(kind)]), "anthropic": Scripted([reply()])}
     await priced(Price(Decimal(1), Decimal(10)), Board(), **platforms).complete(plan)
-    assert plan.left_usd == bound
+    assert plan.left_usd == bound - ANSWER_USD
 
 
 async def test_nobody_is_asked_with_money_that_may_be_spent_already() -> None:

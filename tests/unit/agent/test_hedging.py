@@ -16,6 +16,7 @@ from routing.money import Price
 from tests.unit.agent.worlds import (
     Board,
     Scripted,
+    attempt,
     executor,
     fails,
     journey,
@@ -80,6 +81,19 @@ async def test_a_late_first_without_savings_is_waited_for() -> None:
     run = executor(Board(), openai=openai, anthropic=anthropic)
     assert (await run.complete(late())).platform == "openai"
     assert anthropic.asked == []
+
+
+async def test_a_platform_is_not_asked_twice_at_once_because_the_first_was_passed_over() -> None:
+    """Finding the context took the first one's time: the second then is the first, and has no second."""
+    openai, anthropic, board = Scripted(), Scripted([3.0, reply()]), Board()
+    run = executor(board, openai=openai, anthropic=anthropic)
+    await saved_up(run, openai)
+    plan = journey(attempt("openai", 0.5), attempt("anthropic", 9.5), deadline_s=10.0)
+    plan.plan = replace(plan.plan, hedge_after_s=HEDGE_AFTER_S)
+    plan.began -= 0.5
+    assert (await run.complete(plan)).platform == "anthropic"
+    assert len(anthropic.asked) == 1
+    assert board.told[-1] == ("anthropic", "ok")
 
 
 async def test_the_hedge_is_not_bought_with_money_the_first_may_spend() -> None:

@@ -5,10 +5,12 @@ from decimal import Decimal
 
 from deployments.agent.attempt import Journey
 from deployments.agent.executor import Executed, Executor, Resumed
+from routing.catalog import Catalog
 from routing.errors import ErrorKind
-from routing.exchange import TextDelta
+from routing.exchange import TextDelta, Usage
 from routing.message import Message, ToolSpec
 from routing.money import Price
+from routing.request_limits import RequestLimits
 from tests.unit.agent.worlds import (
     Board,
     Scripted,
@@ -20,6 +22,8 @@ from tests.unit.agent.worlds import (
     read,
     reply,
 )
+from tests.unit.routing.worlds import platform
+from tests.unit.virtual_time import LoopClock
 
 LOST = fails(ErrorKind.CONNECTION)
 
@@ -155,3 +159,46 @@ async def test_a_lost_half_is_booked_by_what_it_produced() -> None:
     assert first.cost_usd == Decimal(plan.facts.input_tokens_expected + 100 * 10) / 1_000_000
     assert second.cost_usd is not None
     assert (plan.spent.usd, plan.spent.is_estimate) == (first.cost_usd + second.cost_usd, True)
+
+
+async def test_the_usage_of_a_continued_answer_is_that_of_all_who_said_it() -> None:
+    """A client reckons with it: 1,000 tokens that were cut off are as much part of it as the last two."""
+    openai, anthropic = Scripted(["x" * 4_000, LOST]), Scripted([" end.", reply(" end.", 2)])
+    plan = journey()
+    steps = await steps_of(executor(Board(), openai=openai, anthropic=anthropic), plan)
+    end = steps[-1]
+    assert isinstance(end, Executed)
+    assert end.reply.usage == Usage(plan.facts.input_tokens_expected + 1_000, output_tokens=1_002)
+
+
+async def test_whoever_said_nothing_is_not_in_the_usage() -> None:
+    """A second half that began anew, and never reached the caller, is in the cost alone."""
+    platforms = {
+        "openai": Scripted(["You were charged twice in November. We", LOST]),
+        "anthropic": Scripted(["You were charged twice in November, sorry!", reply()]),
+        "google_vertex": Scripted([" refund it.", reply(" refund it.", 3)]),
+    }
+    plan = journey(*(attempt(name, 10.0) for name in platforms))
+    end = (await steps_of(executor(Board(), **platforms), plan))[-1]
+    assert isinstance(end, Executed)
+    # 38 bytes of the first, at four a token, and the three that the last was billed.
+    assert end.reply.usage.output_tokens == 9 + 3
+
+
+async def test_a_continued_answer_of_another_script_is_no_longer_than_was_asked() -> None:
+    """770 characters of Japanese are 2,310 bytes, about 577 of 800 tokens: 223 are left."""
+    openai = Scripted(["返金は五営業日以内に。" * 70, LOST])
+    anthropic = Scripted(["終", reply("終")])
+    await steps_of(executor(Board(), openai=openai, anthropic=anthropic), journey())
+    assert [one.asked[0].max_tokens for one in (openai, anthropic)] == [800, 223]
+
+
+async def test_a_second_half_asks_for_no_fewer_tokens_than_the_wire_knows() -> None:
+    """Else more would be sent than was reckoned with."""
+    openai, anthropic = Scripted(["x" * 4_000, LOST]), Scripted([" end.", reply(" end.", 2)])
+    least = RequestLimits(least_output_tokens=50)
+    profiles = [replace(platform(name), limits=least) for name in ("openai", "anthropic")]
+    platforms = {"openai": openai, "anthropic": anthropic}
+    run = Executor(platforms, Catalog(profiles), Board(), LoopClock())
+    await steps_of(run, journey())
+    assert anthropic.asked[0].max_tokens == 50

@@ -13,7 +13,7 @@ def test_a_usable_configuration_gives_0_and_a_line_for_every_platform() -> None:
     assert lines[1].split()[:3] == ["anthropic", "simulated", "claude-sonnet-5-5"]
     assert lines[1].endswith("ANTHROPIC_API_KEY not set")
     assert lines[2].split()[:2] == ["azure_openai", "simulated"]
-    assert lines[-1] == "4 of 4 platforms can answer; 5 warnings, 0 errors"
+    assert lines[-1] == "4 of 4 platforms can answer; 6 warnings, 0 errors"
     assert "hunter2" not in "".join(lines)
 
 

@@ -6,6 +6,7 @@ import pytest
 from config import Loaded, load_settings
 from config.models import shipped_models
 from config.platforms import PlatformName
+from deployments.platforms.openai.codec import LEAST_OUTPUT_TOKENS
 from routing.capability import Capability
 from routing.errors import ConfigError
 from routing.request_limits import DEAREST_IMAGE_TOKENS
@@ -32,7 +33,8 @@ def test_the_seeds_retired_models_are_replaced_each_with_a_warning_at_its_line()
     assert told[0] == (
         f"{SEED}:5: platforms.openai.model: gpt-4 was shut down on 2026-10-23; using gpt-6.1-terra"
     )
-    assert len(told) == 5
+    assert [warning for warning in told if "mcp.gateway.port" not in warning] == told[:5]
+    assert len(told) == 6
 
 
 def test_an_azure_deployment_keeps_its_name_and_gets_a_base_model() -> None:
@@ -173,3 +175,13 @@ def test_an_unknown_model_has_its_platforms_limits_and_the_dearest_image() -> No
     known = shipped_models().facts("anthropic", "claude-opus-5").limits
     unknown = shipped_models().facts("anthropic", "our-own-tuning").limits
     assert unknown == replace(known, image_tokens=DEAREST_IMAGE_TOKENS)
+
+
+def test_the_fewest_tokens_a_wire_knows_are_those_its_codec_asks_for() -> None:
+    """The bound of a cost and what is sent are one figure."""
+    table = shipped_models()
+    for platform in ("openai", "azure_openai"):
+        for model in ("gpt-6-luna", "gpt-4o-mini", "our-own-tuning"):
+            limits = table.facts(platform, model).limits
+            assert limits.least_output_tokens == LEAST_OUTPUT_TOKENS
+    assert table.facts("anthropic", "claude-haiku-5-5").limits.least_output_tokens == 1

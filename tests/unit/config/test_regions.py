@@ -56,3 +56,34 @@ def test_what_cannot_be_meant_is_named(tmp_path: Path, wrong: str, right: str, s
     """With the line and the key, before the start."""
     with pytest.raises(ConfigErrors, match=says):
         loaded(GOOD.replace(wrong, right), tmp_path)
+
+
+def test_budgets_of_tenants_that_are_not_named_are_at_home_in_the_first_region(
+    tmp_path: Path,
+) -> None:
+    """The first of all in the alphabet, which every region finds alike; or the one that is named."""
+    regions = loaded(GOOD, tmp_path)
+    assert regions is not None
+    homes = regions.budget_homes
+    assert (homes.here, homes.away("anybody"), homes.away("northwind")) == ("us", "eu", None)
+    assert homes.roaming == {"acme"}
+    named = loaded(GOOD + "  budgets: {home: us, lease_s: 600}\n", tmp_path)
+    assert named is not None
+    assert named.budget_homes.away("anybody") is None
+    assert named.budgets.lease_s == 600
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("{home: mars}", "budgets.home is mars"),
+        ("{lease_s: 60}", "lease_s"),
+        ("{lease_s: -1}", "lease_s"),
+        ("{lease_s: 100000}", "lease_s"),
+        ("{open: true}", "open"),
+    ],
+)
+def test_leases_that_cannot_be_meant_are_named(tmp_path: Path, wrong: str, says: str) -> None:
+    """There is no setting that lets a region spend what it does not hold."""
+    with pytest.raises(ConfigErrors, match=says):
+        loaded(GOOD + f"  budgets: {wrong}\n", tmp_path)

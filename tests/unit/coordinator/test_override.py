@@ -66,3 +66,18 @@ def test_a_word_about_a_model_goes_before_one_about_its_platform(states: Coordin
     assert board.of("openai/a").breaker is BreakerPhase.CLOSED
     assert board.of("openai/b").breaker is BreakerPhase.OPEN
     assert states.snapshot(NOON + 61).of("openai/b").breaker is BreakerPhase.CLOSED
+
+
+def test_a_word_about_a_model_that_is_over_does_not_hide_its_platforms(
+    states: CoordinatorState,
+) -> None:
+    """Closed for a minute while the platform is held open for a day; and what is over is forgotten."""
+    states.override("openai/a", Override(BreakerPhase.CLOSED, NOON + 60))
+    states.override("openai", Override(BreakerPhase.OPEN, NOON + 86_400))
+    assert states.snapshot(NOON).of("openai/a").breaker is BreakerPhase.CLOSED
+    after = states.snapshot(NOON + 61)
+    assert (after.of("openai/a").breaker, after.of("openai/a").forced) == (BreakerPhase.OPEN, True)
+    assert states.to_checkpoint()["overrides"] == {
+        "openai": states.overrides(NOON)["openai"].to_json()
+    }
+    assert "openai/a" not in after.scorecards

@@ -1,6 +1,7 @@
 """The scoreboard: what it learns, what it publishes, what it forgets, and how it comes back."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -59,10 +60,19 @@ def test_a_good_outcome_shows_in_latency_success_spend_and_length() -> None:
     state.fold([outcome(), outcome(answer_id="ans_2", latency_ms=300.0)], NOON)
     card = state.snapshot(NOON).of("openai/m")
     assert card.latency_p50_ms == pytest.approx(100, rel=0.03)
-    assert card.first_byte_p50_ms == pytest.approx(50, rel=0.03)
+    assert list(card.first_byte_p95_ms) == [pytest.approx(50, rel=0.03)] * 3
     assert (card.success_rate, card.attempts) == (1.0, 2)
     assert card.cost_usd_today == Decimal("0.02")
     assert card.mean_output_tokens == 40
+
+
+def test_a_bill_over_its_bound_is_counted_of_the_model_that_wrote_it() -> None:
+    """Whoever reads the status sees that a promised cost was not kept."""
+    state = CoordinatorState("us-east")
+    over = replace(outcome(answer_id="ans_2"), is_over_bound=True)
+    state.fold([outcome(), over, outcome(platform="anthropic")], NOON)
+    board = state.snapshot(NOON)
+    assert [board.of(f"{name}/m").bills_over_bound for name in ("openai", "anthropic")] == [1, 0]
 
 
 @pytest.mark.parametrize("lost", [{"abandoned": True}, {"error": ErrorKind.OVERLOADED}])

@@ -1,9 +1,10 @@
 """The drill: its platforms fail as they are told, and what it reports is what happened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
+from deployments.drill.replay import Result
 from deployments.drill.report import figures
 from deployments.drill.scenario import shipped
 from tests.unit.drill.worlds import every, plan, played
@@ -93,6 +94,39 @@ def test_a_slow_platform_is_slow_by_as_much_as_was_said() -> None:
     [slow] = played(plan(asked, A), fault({"kind": "slow", "times": 3.0}))
     assert well.latency_s == pytest.approx(1.5, abs=0.02)
     assert slow.latency_s == pytest.approx(3 * well.latency_s, abs=0.02)
+
+
+DRILLED = every(1.0, 400.0)
+
+
+def p95_s(results: Sequence[Result]) -> float:
+    return sorted(result.latency_s for result in results)[int(0.95 * len(results))]
+
+
+@pytest.mark.parametrize("after", [0.0, 0.5], ids=["at once", "half-way"])
+def test_a_platform_that_falls_silent_costs_its_callers_seconds_not_its_share(after: float) -> None:
+    """Three minutes of silence; before its patience was bounded the p95 was 22 s and more."""
+    silent = fault({"kind": "stall", "after": after}, start=100.0, end=280.0)
+    found = played(plan(DRILLED, A, B, streams=True), silent)
+    assert all(result.by is not None and not result.cut for result in found)
+    assert p95_s(found) < 5.0
+
+
+def test_even_the_cheapest_is_left_while_it_is_six_times_slower() -> None:
+    """And it has its work again when it is well."""
+    slow = fault({"kind": "slow", "times": 6.0}, start=100.0, end=280.0)
+    found = played(plan(DRILLED, A, B, streams=True), slow)
+    during = [result.by for result in found if 120 <= result.second < 280]
+    assert during.count(A) <= 12
+    assert {result.by for result in found if result.second > 399 - 60} == {A}
+
+
+def test_in_a_general_slow_down_nobody_is_left_for_long() -> None:
+    """Six times slower, all of them: a stranger is tried until its first answers are there."""
+    slow = fault({"kind": "slow", "times": 6.0}, "everyone", start=100.0, end=280.0)
+    found = played(plan(DRILLED, A, B, streams=True), slow)
+    assert [result.by for result in found].count(A) >= 0.9 * len(found)
+    assert sum(len(result.spoiled) for result in found) <= 3
 
 
 def test_half_of_the_calls_fail_where_half_are_to_fail() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from typing_extensions import override
 
+from actors.audience import Audience
 from actors.knowledge import Passage
 from deployments.mcp_gateway.context import SOURCE_DEADLINE_S, ContextGateway, Source
 from tests.unit.virtual_time import VirtualTimeLoop
@@ -21,13 +22,13 @@ class Shelf(Source):
 
     def __init__(self, *ids: str) -> None:
         self._found = [passage(id_) for id_ in ids]
-        self.asked: list[tuple[str, str, str | None, int]] = []
+        self.asked: list[tuple[str, str, str | None, int, Audience]] = []
 
     @override
     async def search(
-        self, tenant: str, query: str, user_id: str | None, limit: int
+        self, tenant: str, query: str, user_id: str | None, limit: int, reach: Audience
     ) -> Sequence[Passage]:
-        self.asked.append((tenant, query, user_id, limit))
+        self.asked.append((tenant, query, user_id, limit, reach))
         return self._found
 
 
@@ -36,7 +37,7 @@ class Broken(Source):
 
     @override
     async def search(
-        self, tenant: str, query: str, user_id: str | None, limit: int
+        self, tenant: str, query: str, user_id: str | None, limit: int, reach: Audience
     ) -> Sequence[Passage]:
         raise OSError("the index is gone")
 
@@ -49,7 +50,7 @@ class Hanging(Source):
 
     @override
     async def search(
-        self, tenant: str, query: str, user_id: str | None, limit: int
+        self, tenant: str, query: str, user_id: str | None, limit: int, reach: Audience
     ) -> Sequence[Passage]:
         try:
             await asyncio.Event().wait()
@@ -114,8 +115,8 @@ async def test_only_the_sources_asked_for_are_asked_and_each_once() -> None:
     """Tenant, customer and limit reach the source as they were given."""
     one, two = Shelf("a"), Shelf("b")
     gateway = ContextGateway({"one": one, "two": two})
-    context = await gateway.get_context("acme", "q", "user_1", ["two", "two"], limit=3)
-    assert (one.asked, two.asked) == ([], [("acme", "q", "user_1", 3)])
+    context = await gateway.get_context("acme", "q", "user_1", ["two", "two"], 3, "agent")
+    assert (one.asked, two.asked) == ([], [("acme", "q", "user_1", 3, "agent")])
     assert ids(context.passages) == ["b"]
 
 
@@ -123,3 +124,22 @@ async def test_no_source_at_all_is_no_error() -> None:
     """A caller may ask for an answer from the conversation alone."""
     context = await ContextGateway({"one": Shelf("a")}).get_context("acme", "q", None, [])
     assert (context.passages, context.degraded) == ((), ())
+
+
+async def test_what_has_no_room_is_left_out_and_said() -> None:
+    """A context of 50 tokens holds as many passages as that, the best first."""
+    gateway = ContextGateway({"one": Shelf(*(f"{n}" * 60 for n in range(6)))})
+    context = await gateway.get_context("acme", "q", None, max_tokens=50)
+    assert len(context.passages) == 2
+    assert context.cut
+    assert not (await gateway.get_context("acme", "q", None)).cut
+
+
+async def test_a_first_passage_that_is_too_long_is_given_as_far_as_it_goes() -> None:
+    """Something is better than nothing, and it is said that it is not all."""
+    context = await ContextGateway({"one": Shelf("a" * 500)}).get_context(
+        "acme", "q", None, max_tokens=50
+    )
+    (passage,) = context.passages
+    assert len(passage.text) == 150
+    assert context.cut

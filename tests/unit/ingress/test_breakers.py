@@ -11,6 +11,7 @@ from actors.coordinator.errors import CoordinatorUnavailable
 from actors.coordinator.state import CoordinatorState
 from deployments.ingress import api
 from deployments.ingress.breakers import Breakers
+from deployments.ingress.region_operations import region_operations
 from deployments.ingress.regions import Regions
 from deployments.security.principal import Principal
 from deployments.security.rbac import load_roles
@@ -65,7 +66,7 @@ def board() -> Board:
 @pytest.fixture
 async def http(board: Board) -> AsyncIterator[httpx2.AsyncClient]:
     nobody: Any = cast("Any", None)
-    table = api.region_operations(Breakers(board, CATALOG, board.clock), Regions(nobody))
+    table = region_operations(Breakers(board, CATALOG, board.clock), Regions(nobody))
     app = api.application(table, authenticate, ROLES.permissions, max_body_bytes=10_000)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     headers = {"authorization": "Bearer admin"}

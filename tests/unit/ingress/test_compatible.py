@@ -36,8 +36,10 @@ from deployments.agent.witness import Witness
 from deployments.ingress import api, compatible, routes
 from deployments.ingress.assistants import Assistants
 from deployments.ingress.compatible import Compatible
+from deployments.ingress.vendor_limits import REQUEST_HEADERS
 from deployments.platforms.base import Platform
 from deployments.security.principal import Principal
+from routing.capability import Capability
 from routing.catalog import Catalog
 from routing.clock import SystemClock
 from routing.errors import AccessError, ErrorKind, PlatformError
@@ -192,11 +194,13 @@ class World:
 async def world() -> AsyncIterator[World]:
     """The application in this process; the SDKs reach it without a socket."""
     # The dearer platform is named first, so that the order and the price tell apart.
-    dear = platform("openai", quality=0.9)
+    abilities = frozenset(Capability) - {Capability.REASONING}
+    dear = platform("openai", quality=0.9, capabilities=abilities)
     assert dear.price is not None
     dear = replace(dear, price=replace(dear.price, input=Decimal(5), output=Decimal(25)))
     dear = replace(dear, limits=shipped_models().facts("openai", "gpt-6-luna").limits)
-    cheap = replace(platform("anthropic", quality=0.1), simulated=True)
+    cheap = platform("anthropic", quality=0.1, capabilities=abilities)
+    cheap = replace(cheap, simulated=True)
     cheap = replace(cheap, limits=shipped_models().facts("anthropic", "claude-haiku-5-5").limits)
     catalog = Catalog((dear, cheap))
     scripts = {name: Scripted() for name in catalog.platforms}
@@ -438,6 +442,70 @@ async def test_headers_limit_cost_and_time_and_name_the_fallback(world: World) -
     assert answer.headers["x-supportmax-platform"] == "openai"
     # 800 tokens of the dear one are two cents: it was asked for fewer.
     assert world.dear.asked[-1].max_tokens < 800
+
+
+async def test_headers_limit_regions_quality_and_capabilities(world: World) -> None:
+    """As the body of our own route does: on every vendor's route, for whole answers and streams."""
+    header = "x-supportmax-"
+    for ask in (chat, respond, message):
+        answer = await ask(world, "auto", **{f"{header}regions": "eu, us"})
+        assert answer.headers["x-supportmax-platform"] == "openai"
+        answer = await ask(world, "auto:cost", **{f"{header}min-quality": "0.8"})
+        assert answer.headers["x-supportmax-platform"] == "openai"
+        answer = await ask(world, "auto", **{f"{header}capabilities": "vision,json_schema"})
+        assert answer.headers["x-supportmax-platform"] == "openai"
+    asked = len(world.dear.asked)
+    for name, value, why in (
+        ("regions", "mars", "may process in"),
+        ("min-quality", "0.99", "ranked"),
+        ("capabilities", "reasoning", "cannot do reasoning"),
+    ):
+        with pytest.raises(openai.BadRequestError, match=why) as refused:
+            await chat(world, "auto", **{header + name: value})
+        assert (refused.value.code, refused.value.param) == (
+            "requirements_impossible",
+            header + name,
+        )
+        with pytest.raises(anthropic.BadRequestError, match=why):
+            await message(world, "auto", **{header + name: value})
+    assert len(world.dear.asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max-cost", "1_0"),
+        ("max-cost", "NaN"),
+        ("max-latency-ms", "1_0"),
+        ("max-latency-ms", "inf"),
+        ("min-quality", "1_0"),
+        ("min-quality", "1.01"),
+        ("min-quality", "-0.1"),
+        ("min-quality", "high"),
+        ("regions", ""),
+        ("regions", "EU"),
+        ("regions", ",".join(f"r{i}" for i in range(17))),
+        ("capabilities", "flying"),
+        ("capabilities", " , "),
+        ("max-costs", "1"),
+        ("platform", "openai"),
+    ],
+)
+async def test_a_header_of_ours_that_says_nothing_we_know_is_refused(
+    world: World, name: str, value: str
+) -> None:
+    """A limit that was misspelt must not be a limit that was ignored."""
+    header = f"x-supportmax-{name}"
+    headers = {b"authorization": b"Bearer good", header.encode(): value.encode()}
+    for path, body in (
+        ("chat/completions", {"model": "auto", "messages": [USER]}),
+        ("responses", {"model": "auto", "input": "hi"}),
+        ("messages", {"model": "auto", "max_tokens": 5, "messages": [USER]}),
+    ):
+        answer = await world.http.post(f"http://test/v1/{path}", json=body, headers=headers)
+        assert answer.status_code == 400
+        assert header in answer.text
+    assert world.dear.asked == world.cheap.asked == []
 
 
 async def test_a_chat_completion_streams(world: World) -> None:
@@ -730,7 +798,7 @@ async def test_openapi_describes_these_routes_in_the_vendors_shapes(world: World
         kinds = responses["200"]["content"]
         assert kinds["application/json"]["schema"] == {"$ref": f"#/components/schemas/{answer}"}
         assert "text/event-stream" in kinds
-        assert {p["name"] for p in row["parameters"]} == set(compatible.REQUEST_HEADERS)
+        assert {p["name"] for p in row["parameters"]} == set(REQUEST_HEADERS)
 
 
 async def test_an_outage_in_mid_answer_is_not_noticed_by_either_client(world: World) -> None:

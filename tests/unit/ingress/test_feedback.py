@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from starlette.requests import Request
 
-from actors.database.decisions import Decisions
+from actors.database.decisions import Decisions, NewDecision
 from actors.database.engine import Database, open_database
 from actors.database.feedback import Feedback
 from actors.database.ledger import Ledger
@@ -64,7 +64,7 @@ async def keep(database: Database, strategy: Strategy, *, answered: bool = True)
     world = World.of(Catalog(profiles), snapshot)
     certificate = certify(decision, world, Weights()).model_dump(mode="json")
     body = {**decision.to_json(), "certificate": certificate}
-    await Decisions(database).put("acme", "dec_1", "ans_1", 1.0, body)
+    await Decisions(database).put([NewDecision("acme", "dec_1", "ans_1", 1.0, body)])
     if answered:
         booked = replace(outcome(at=2.0), cost_usd=Decimal("0.002"))
         await Ledger(database).append("r", 1, [booked])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import cast
 
 import orjson
 
@@ -159,3 +160,9 @@ def test_only_options_that_are_no_secret_are_shown() -> None:
         "bot_id": "b-1",
         "base_url": "https://gateway.example.com/v1",
     }
+
+
+def test_bills_over_what_was_reckoned_with_are_shown_of_each_model() -> None:
+    """The promise of a cost rests on what vendors are believed to add; here is where that is wrong."""
+    targets = shown(card=replace(CARD, bills_over_bound=3))["targets"]
+    assert [target["bills_over_bound"] for target in cast("list[JsonObject]", targets)] == [3]

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from deployments.ingress import api, openapi, routes
 from deployments.ingress.authentication import Authentication
+from deployments.ingress.region_operations import lease_operations, region_operations
 from deployments.ingress.routes import PUBLIC, Call, Operation
 from deployments.ingress.schema import ChatBody, Health
 from deployments.security.principal import Principal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from deployments.ingress.compatible import Compatible
     from deployments.ingress.conversations import Conversations
     from deployments.ingress.evidence import Evidence
+    from deployments.ingress.lending import Lending
     from deployments.ingress.platforms import Platforms
     from deployments.ingress.regions import Regions
     from deployments.ingress.savings import SavingsRoutes
@@ -102,7 +104,8 @@ def the_real_table() -> list[Operation]:
     breakers, regions = cast("Breakers", _Handlers()), cast("Regions", _Handlers())
     return [
         *api.operations(chat, platforms, evidence, compatible, conversations, budgets, savings),
-        *api.region_operations(breakers, regions),
+        *region_operations(breakers, regions),
+        *lease_operations(cast("Lending", _Handlers())),
     ]
 
 

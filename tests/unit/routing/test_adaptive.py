@@ -1,5 +1,6 @@
 """adaptive: what is read from a question, what feedback adds, and what is chosen."""
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -7,6 +8,7 @@ import pytest
 
 from config.quality import read_quality
 from routing.bandit import UNTAUGHT, Bandit, products
+from routing.breaker import BreakerPhase
 from routing.eligibility import Candidate
 from routing.errors import RequestError
 from routing.learned import Learned
@@ -14,7 +16,8 @@ from routing.policies.adaptive import Adaptive
 from routing.policy import Strategy
 from routing.quality import CHARS_MAX, CONTEXT, Arm, ArmReading, QualityModel, Reading
 from routing.requirement import Requirements
-from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, asked, platform, seen
+from routing.scorecard import Scorecard
+from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, NOW, asked, platform, seen
 
 STRONG = platform("strong", quality=0.9, price=DEAR)
 WEAK = platform("weak", quality=0.6, price=CHEAP)
@@ -153,6 +156,65 @@ def test_exploring_draws_as_often_as_it_says() -> None:
         assert ranking.propensity == shares[place]
         counts[place] += 1
     assert [count / 20_000 for count in counts] == pytest.approx(shares, abs=0.01)
+
+
+@pytest.mark.parametrize("wished", ["openai", None])
+def test_the_logged_propensity_is_the_share_of_who_came_first_whatever_was_wished(
+    wished: str | None,
+) -> None:
+    """A platform of two models with a fallback; or a fallback alone, where the wished one is out."""
+    own = [
+        replace(platform("openai", quality=quality), model=model)
+        for model, quality in (("big", 0.80), ("small", 0.79))
+    ]
+    there = [*own, platform("anthropic", quality=0.81), platform("gone", quality=0.9)]
+    beliefs = {profile.target: UNTAUGHT for profile in own}
+    asleep = Scorecard("gone", breaker=BreakerPhase.OPEN, breaker_until=NOW + 60)
+    snapshot = replace(seen(asleep), learned=Learned(beliefs, exploration=0.5))
+    fallbacks = ("anthropic",) if wished else ("openai", "anthropic")
+    counts: Counter[str] = Counter()
+    logged: dict[str, set[float]] = {}
+    for seed in range(4_000):
+        decision = asked(
+            there,
+            snapshot,
+            strategy=Strategy.ADAPTIVE,
+            seed=seed,
+            platform=wished or "gone",
+            fallback_platforms=fallbacks,
+        )
+        target = decision.plan.primary.target
+        counts[target] += 1
+        logged.setdefault(target, set()).add(decision.propensity)
+        assert "anthropic" in {attempt.platform for attempt in decision.plan.attempts}
+    assert counts.keys() == {"openai/big", "openai/small"}
+    for target, count in counts.items():
+        [said] = logged[target]
+        assert said == pytest.approx(count / 4_000, abs=0.03)
+
+
+def test_the_logged_propensity_counts_who_stood_back_for_being_slow() -> None:
+    """Whoever comes first in the place of a slow one does so as often as both were drawn."""
+    there = [
+        platform("slow", quality=0.80),
+        platform("quick", quality=0.79),
+        platform("third", quality=0.79),
+    ]
+    slow = Scorecard("slow", recent_ms=9_000.0, slow_times=6.0, slow_until=NOW + 9)
+    quick = Scorecard("quick", recent_ms=1_000.0, latency_p50_ms=1_000.0)
+    leisurely = Scorecard("third", recent_ms=8_000.0, latency_p50_ms=8_000.0)
+    beliefs = {profile.target: UNTAUGHT for profile in there}
+    snapshot = replace(seen(slow, quick, leisurely), learned=Learned(beliefs, exploration=0.5))
+    counts: Counter[str] = Counter()
+    logged: dict[str, set[float]] = {}
+    for seed in range(4_000):
+        decision = asked(there, snapshot, strategy=Strategy.ADAPTIVE, seed=seed)
+        counts[decision.chosen] += 1
+        logged.setdefault(decision.chosen, set()).add(decision.propensity)
+    assert counts.keys() == {"quick", "third"}
+    for name, count in counts.items():
+        [said] = logged[name]
+        assert said == pytest.approx(count / 4_000, abs=0.03)
 
 
 def candidate(quality: float) -> Candidate:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from routing.platform_profile import PlatformProfile
 from routing.policy import Strategy
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard, Snapshot
-from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, NOW, asked, platform, seen
+from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, NO_LIMITS, NOW, asked, platform, seen
 
 OPENAI = platform("openai", price=DEAR, quality=0.9)
 ANTHROPIC = platform("anthropic", price=CHEAP, quality=0.8)
@@ -125,6 +126,34 @@ def test_platforms_not_asked_for_are_not_in_the_explanation() -> None:
         choose(name="openai", requirements=Requirements(regions=frozenset({"eu"})))
     (violation,) = caught.value.violations
     assert violation.message.startswith("openai: ")
+
+
+def test_a_limit_that_nobody_stated_is_not_among_those_to_relax() -> None:
+    """Who cannot do what the task needs is no way out, as long as another only asks for money."""
+    agent = platform("copilot_studio", capabilities=frozenset(), price=None)
+    facts = replace(FACTS, needs=frozenset({Capability.SYSTEM_PROMPT, Capability.STREAMING}))
+    limits = Requirements(max_cost_usd=Decimal("0.0001"))
+    with pytest.raises(RequestError) as caught:
+        asked((agent, ANTHROPIC), seen(), limits, facts)
+    (violation,) = caught.value.violations
+    assert violation.where == "/requirements/max_cost"
+    assert "nearest is anthropic" in caught.value.detail
+    with pytest.raises(RequestError) as alone:
+        asked((agent,), seen(), NO_LIMITS, facts)
+    places = {violation.where for violation in alone.value.violations}
+    assert places == {"/stream", "/platform"}
+
+
+def test_what_was_required_is_named_as_required_though_the_task_needs_it_too() -> None:
+    """The caller can drop it there."""
+    blind = platform("openai", capabilities=frozenset())
+    wish = Requirements(capabilities=frozenset({Capability.VISION}))
+    facts = replace(FACTS, needs=frozenset({Capability.VISION, Capability.FUNCTION_CALLING}))
+    with pytest.raises(RequestError) as caught:
+        asked((blind,), seen(), wish, facts)
+    places = {violation.where: violation.message for violation in caught.value.violations}
+    assert set(places) == {"/requirements/capabilities", "/tools"}
+    assert "vision" in places["/requirements/capabilities"]
 
 
 def test_a_capability_nobody_has_is_impossible() -> None:

@@ -7,7 +7,9 @@ from routing.breaker import BreakerPhase
 from routing.capability import Capability
 from routing.eligibility import MIN_OUTPUT_TOKENS, Candidate, assess
 from routing.estimate import TaskFacts
+from routing.money import Price
 from routing.platform_profile import PlatformProfile
+from routing.request_limits import RequestLimits
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard
 from tests.unit.routing.worlds import CHEAP, FACTS, NOW, platform
@@ -126,6 +128,28 @@ def test_who_asks_for_a_few_tokens_gets_them() -> None:
     """The floor is against clamping, not against short questions."""
     facts = replace(FACTS, max_tokens=5)
     assert weigh(platform("openai"), facts=facts).max_tokens == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "sent"), [(1, 16, 16), (17, 17, 17), (1, 40, 40), (1, 1, 1)]
+)
+def test_what_the_wire_would_ask_for_is_what_is_reckoned_with(
+    asked: int, least: int, sent: int
+) -> None:
+    """Of a wire that knows no fewer than sixteen tokens, one token costs sixteen."""
+    price = Price(Decimal(1), Decimal(10))
+    profile = replace(
+        platform("openai", price=price), limits=RequestLimits(least_output_tokens=least)
+    )
+    facts = TaskFacts(1, 1, asked)
+    bound_usd = price.bound(facts.input_tokens_bound, sent)
+    assert (found := weigh(profile, facts=facts)).max_tokens == sent
+    assert found.cost_bound_usd == bound_usd
+    assert weigh(profile, Requirements(max_cost_usd=bound_usd), facts=facts).is_eligible
+    [reason] = weigh(
+        profile, Requirements(max_cost_usd=bound_usd - Decimal("1e-9")), facts=facts
+    ).reasons
+    assert (reason.code, reason.would_pass) == ("max_cost", bound_usd)
 
 
 def test_a_limit_on_cost_excludes_a_platform_of_unknown_price() -> None:

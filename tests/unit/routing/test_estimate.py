@@ -4,6 +4,7 @@ import pytest
 
 from routing.capability import Capability
 from routing.estimate import (
+    BOUND_BYTES_PER_PART,
     BOUND_TOKENS_OF_SCHEMA,
     BOUND_TOKENS_OF_TOOLS,
     TaskFacts,
@@ -95,7 +96,8 @@ def test_everything_that_is_sent_is_counted() -> None:
     assert count_input_bytes("Be kind.", (question,), ()) == alone + 8
     assert count_input_bytes("", (question,), (tool,)) > alone + len("price_of")
     assert count_input_bytes("", (question, turns[0]), ()) > alone + 50 + len('{"item": "lamp"}')
-    assert count_input_bytes("", (question, turns[1]), ()) == alone + len("call_1") + len("12 USD")
+    result = count_input_bytes("", (question, turns[1]), ())
+    assert result == alone + len("call_1") + len("12 USD") + BOUND_BYTES_PER_PART
 
 
 def test_text_that_normalising_would_lengthen_is_counted_at_its_longer_form() -> None:

@@ -73,7 +73,7 @@ def test_an_attempt_due_for_a_probe_says_so() -> None:
     assert not plan(5.0, 1_000).primary.is_probe
 
 
-SEEN: dict[str, Any] = {"latency_p95_ms": 1_200.0, "first_byte_p95_ms": 400.0}
+SEEN: dict[str, Any] = {"latency_p95_ms": 1_200.0, "first_byte_p95_ms": (400.0,) * 3}
 
 
 def hedged_after_s(
@@ -97,6 +97,23 @@ def test_a_second_platform_is_asked_at_the_firsts_own_p95() -> None:
     assert hedged_after_s() == 1.2
     streamed = replace(FACTS, needs=frozenset({Capability.STREAMING}))
     assert hedged_after_s(facts=streamed) == 0.4
+
+
+def test_it_is_the_p95_of_requests_of_that_size() -> None:
+    """Where one in ten is long, their common p95 hedges every long one, and of the short ones none."""
+    bounds_ms = ((600.0, 700.0, 800.0, 900.0, 1_000.0), None, (9e3, 1e4, 1.1e4, 1.2e4, 1.3e4))
+    card = Scorecard(
+        "openai/openai-model",
+        latency_p95_ms=5_000.0,
+        first_byte_p95_ms=(200.0, 400.0, 3_000.0),
+        bounds_ms=bounds_ms,
+    )
+    hedged_s = []
+    for input_bytes in (100, 8_000, 100_000):
+        for needs in (frozenset[Capability](), frozenset({Capability.STREAMING})):
+            facts = TaskFacts(input_bytes, 1, 200, needs)
+            hedged_s.append(hedged_after_s(facts=facts, first=card))
+    assert hedged_s == [0.9, 0.2, 5.0, 0.4, 12.0, 3.0]
 
 
 def test_nothing_that_may_act_is_asked_twice() -> None:

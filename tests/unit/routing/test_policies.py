@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -6,6 +7,7 @@ import pytest
 
 from routing.eligibility import Candidate, assess
 from routing.money import Price
+from routing.peak import Peak
 from routing.platform_profile import PlatformProfile
 from routing.policies import POLICIES, make_policies
 from routing.policies.balanced import Weights
@@ -93,6 +95,17 @@ def test_requests_in_flight_turn_traffic_away_from_a_busy_platform() -> None:
 def test_failures_make_a_platform_slow() -> None:
     """An answer that must be asked for twice takes twice the time."""
     assert expected_ms(timed("flaky", 500, success_rate=0.5)) == 1_000
+
+
+def test_half_a_peak_is_the_least_that_is_expected_and_carries_its_own_load() -> None:
+    """The percentiles of minutes have not seen it yet; and it fades."""
+    card = Scorecard("late", latency_p50_ms=500.0, latency_p95_ms=500.0, in_flight=1)
+    peaked = replace(card, peaks=(None, Peak(9_000.0, NOW), None))
+    assert expected_ms(candidate(platform("late"), peaked)) == 4_500.0
+    faded = replace(card, peaks=(None, Peak(9_000.0, NOW - 60.0), None))
+    assert expected_ms(candidate(platform("late"), faded)) == expected_ms(
+        candidate(platform("late"), card)
+    )
 
 
 def test_close_platforms_share_the_traffic_of_one_snapshot() -> None:

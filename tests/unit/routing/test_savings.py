@@ -74,16 +74,39 @@ def test_each_baseline_is_what_its_target_charges_for_the_same_tokens() -> None:
     assert (found.platform, found.model, found.strategy) == ("b", "b-model", "cost_optimized")
 
 
-def test_a_target_is_reckoned_with_its_own_usual_length_where_that_was_seen() -> None:
-    """a usually says 350 tokens: 1000 * 2 + 350 * 8 = 4800."""
-    found = row(decided(snapshot=seen(Scorecard("a", mean_output_tokens=350.4))))
-    assert found.default_pico_usd == 4800 * MICRO
+def test_a_target_whose_answers_are_longer_is_reckoned_with_a_longer_answer() -> None:
+    """a usually says 350 tokens where b says 100: of b's 200 it makes 700, and 1000 * 2 + 700 * 8."""
+    board = seen(Scorecard("a", mean_output_tokens=350.0), Scorecard("b", mean_output_tokens=100.0))
+    found = row(decided(snapshot=board))
+    assert found.default_pico_usd == 7600 * MICRO
     assert found.cheapest_pico_usd == 1800 * MICRO
+
+
+@pytest.mark.parametrize("seen_of", ["a", "b"])
+def test_where_one_of_two_usual_lengths_is_unknown_the_answer_is_taken_as_it_was(
+    seen_of: str,
+) -> None:
+    found = row(decided(snapshot=seen(Scorecard(seen_of, mean_output_tokens=5000.0))))
+    assert found.default_pico_usd == 3600 * MICRO
+
+
+@pytest.mark.parametrize("length", [20, 200, 800])
+def test_a_short_answer_saves_nothing_against_a_target_of_the_same_price(length: int) -> None:
+    """Both usually say 600 tokens: this one is short or long because of its question."""
+    board = seen(*(Scorecard(name, mean_output_tokens=600.0) for name in "abc"))
+    same = [replace(profile, price=ONE) for profile in PROFILES]
+    usage = Usage(1000, output_tokens=length)
+    cost_usd = ONE.cost(usage)
+    found = row(decided(same, board), given(usage, str(cost_usd)), str(cost_usd))
+    assert found.default_pico_usd == found.random_pico_usd == found.actual_pico_usd
 
 
 def test_a_usual_length_over_what_the_caller_allowed_is_cut_as_it_would_have_been() -> None:
     """800 tokens were allowed: 1000 * 2 + 800 * 8 = 8400."""
-    found = row(decided(snapshot=seen(Scorecard("a", mean_output_tokens=5000.0))))
+    board = seen(
+        Scorecard("a", mean_output_tokens=5000.0), Scorecard("b", mean_output_tokens=100.0)
+    )
+    found = row(decided(snapshot=board))
     assert found.default_pico_usd == 8400 * MICRO
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from config.quality import SHIPPED, read_quality
 from deployments.cli import main
-from deployments.evaluation import Evaluation, Line
+from deployments.evaluation import DRAWS, Evaluation, Line
 from deployments.off_policy import estimate
 from deployments.recorded import LoggedRow, Row, TargetOutcome, read_recorded
 from deployments.training import Corpus, fit
@@ -49,8 +49,9 @@ def outcome(reward: float, cost_usd: float) -> TargetOutcome:
     return TargetOutcome(reward=reward, cost_usd=cost_usd)
 
 
-def evaluated(rows: list[Row], kept: float = 0.9985) -> Mapping[str, Line]:
-    report = Evaluation("a world", rows, kept, seed=1).run(list(Strategy), lambda done: None)
+def evaluated(rows: list[Row], *, seed: int = 1, draws: int = DRAWS) -> Mapping[str, Line]:
+    evaluation = Evaluation("a world", rows, 0.9985, seed, draws)
+    report = evaluation.run(list(Strategy), lambda done: None)
     return {line.name: line for line in report.lines}
 
 
@@ -125,16 +126,36 @@ def k3() -> Path:
     return K3
 
 
-@pytest.mark.timeout(300)
-def test_k3_saves_half_at_the_best_models_quality_out_of_sample(k3: Path) -> None:
-    """56 % [54, 59] at 0.9995 [0.996, 1.004] were measured; a blind mix saves 4 % at that quality."""
+@pytest.mark.timeout(300)  # 20 s of CPU on an idle machine
+def test_k3_saves_half_at_the_best_models_quality_whichever_way_the_folds_fall(k3: Path) -> None:
+    """60 % [58, 63] at 0.9993 [0.996, 1.003] were measured, over five draws that nobody picked.
+
+    A blind mix saves 6 % at that quality.
+    """
     ((_, rows),) = read_recorded(k3).full.items()
     report = Evaluation("k3", rows, 0.9985, seed=0).run([Strategy.ADAPTIVE], lambda done: None)
     lines = {line.name: line for line in report.lines}
     adaptive = lines["adaptive"]
-    assert adaptive.saved >= 0.49
-    assert adaptive.ratio >= 0.9985
+    assert report.draws == 5
+    assert adaptive.saved_ci is not None
+    assert adaptive.ratio_ci is not None
+    assert adaptive.saved_range is not None
+    assert adaptive.saved_ci[0] >= 0.49
+    assert adaptive.saved_range[0] >= 0.49
+    # What it was told to keep lies in the interval or under it, and a hundredth less does not.
+    assert adaptive.ratio_ci[1] >= 0.9985
+    assert adaptive.ratio_ci[0] >= 0.9885
     assert lines["random mix, same quality"].saved < 0.15
+
+
+def test_a_figure_is_the_mean_of_all_draws_and_no_draw_can_be_picked() -> None:
+    """The mean lies within the draws, and starting elsewhere only shifts which they are."""
+    rows = world(200)
+    alone = [evaluated(rows, seed=seed, draws=1)["adaptive"].saved for seed in range(1, 1 + DRAWS)]
+    pooled = evaluated(rows)["adaptive"]
+    assert pooled.saved == pytest.approx(sum(alone) / len(alone), abs=1e-3)
+    assert pooled.saved_range == pytest.approx((min(alone), max(alone)))
+    assert min(alone) < max(alone)
 
 
 def test_the_shipped_weights_say_where_they_come_from() -> None:
@@ -161,6 +182,8 @@ def test_a_table_has_every_baseline(tmp_path: Path, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     for name in ("adaptive", "cheapest adequate single", "random mix, same cost", "oracle"):
         assert name in printed
+    assert "5 draws of the folds" in " ".join(printed.split())
+    assert "One draw alone would have said" in " ".join(printed.split())
     assert main(["simulate", str(rows), "--json"]) == 0
     plain: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert {line["name"] for line in plain["reports"][0]["lines"]} >= {"adaptive", "always dear/m"}

@@ -57,3 +57,39 @@ def test_a_missing_policy_is_a_configuration_error(tmp_path: Path) -> None:
     """No file is no policy, and no policy is no start."""
     with pytest.raises(ConfigError, match=r"rbac\.yaml"):
         load_roles(tmp_path / "rbac.yaml")
+
+
+def test_the_shipped_limits_are_those_of_the_companys_own_article() -> None:
+    """Up to $200 a customer and month the agent, up to $1,000 the duty lead; a program nothing."""
+    limits = load_roles().limits
+    name = "refunds_usd_per_customer_month"
+    assert [limits.of(name, [role]) for role in ("agent", "supervisor", "service", "customer")] == [
+        20_000, 100_000, 0, 0,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("{ghost: 1}", r"limits\.refunds\.ghost: there is no such role; there are: agent"),
+        ("{agent: -1}", r"limits\.refunds\.agent: is an amount in USD"),
+        ("{agent: 0.001}", r"limits\.refunds\.agent: is an amount in USD"),
+        ("{agent: .inf}", "limits"),
+        ("{agent: .nan}", "limits"),
+        ("{agent: many}", "limits"),
+        ("{agent: true}", "limits"),
+        ("{agent: }", "limits"),
+        ("7", "limits"),
+    ],
+)
+def test_a_limit_that_is_no_amount_of_a_role_is_refused(
+    tmp_path: Path, limit: str, said: str
+) -> None:
+    text = f"permissions: {{a: b}}\nroles: {{agent: [a]}}\nlimits: {{refunds: {limit}}}\n"
+    with pytest.raises(ConfigError, match=said):
+        load_roles(written(tmp_path, text))
+
+
+def test_a_policy_without_limits_lets_nothing_go_alone(tmp_path: Path) -> None:
+    roles = load_roles(written(tmp_path, "permissions: {a: b}\nroles: {agent: [a]}\n"))
+    assert roles.limits.of("refunds", ["agent"]) == 0

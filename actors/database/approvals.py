@@ -1,0 +1,266 @@
+"""Calls that wait for a human: sealed, decided once, used once.
+
+A row lives until it expires. While it does, the same call by the same caller in the same
+conversation finds it again, with what was decided and what came of it, so that a model which
+asks twice neither fills the queue nor gets a second yes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, get_args
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
+
+from actors.database.engine import Database
+from actors.database.tool_tables import tool_approval
+from actors.database.upsert import Insert, insert_into
+from routing.message import Json, JsonObject
+
+State = Literal["waiting", "approved", "denied", "expired"]
+STATES: tuple[State, ...] = get_args(State)
+
+# What people decide in a few days; a flood of requests beyond it is refused, not queued.
+WAITING_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class NewApproval:
+    """A call that needs a yes. `args_hash` seals the arguments, `live_key` the whole call."""
+
+    tenant: str
+    id: str
+    live_key: str
+    tool: str
+    arguments: JsonObject
+    args_hash: str
+    reason: str
+    summary: str
+    principal: str
+    roles: tuple[str, ...]
+    customer: str | None
+    conversation_id: str | None
+    tainted: bool
+    requested_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A call that needed a yes, and what became of it; `state` counts the time that has passed."""
+
+    tenant: str
+    id: str
+    tool: str
+    arguments: Mapping[str, Json]
+    args_hash: str
+    reason: str
+    summary: str
+    principal: str
+    roles: frozenset[str]
+    customer: str | None
+    conversation_id: str | None
+    tainted: bool
+    state: State
+    requested_at: float
+    expires_at: float
+    decided_by: str | None
+    decided_roles: frozenset[str]
+    decided_at: float | None
+    spent_at: float | None
+    is_error: bool | None
+    outcome: Mapping[str, Json] | None
+    finished_at: float | None
+
+
+class Approvals:
+    """Keeps them. Who may decide is not its business."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def request(self, new: NewApproval) -> ApprovalRow | None:
+        """The living approval of this call, else this one; None if too many wait already."""
+        now, values = new.requested_at, _row_of(new)
+
+        def work(connection: Connection) -> ApprovalRow | None:
+            asked = {"of": new.tenant, "live": new.live_key}
+            known = connection.execute(_LIVING, asked).one_or_none()
+            if known is not None and known.expires_at > now:
+                return _approval_of(known, now)
+            if known is not None:
+                connection.execute(_BURYING, {**asked, "now": now})
+            waiting: int | None = connection.execute(
+                _COUNT, {"of": new.tenant, "now": now}
+            ).scalar()
+            if (waiting or 0) >= WAITING_MAX:
+                return None
+            connection.execute(_asking(connection.dialect.name), values)
+            # Read again: in PostgreSQL another may have asked for the same at the same time.
+            return _approval_of(connection.execute(_LIVING, asked).one(), now)
+
+        return await self._database.write(work)
+
+    async def get(self, tenant: str, approval_id: str, now: float) -> ApprovalRow | None:
+        """The tenant's approval of that id."""
+        asked = {"of": tenant, "named": approval_id}
+        row = await self._database.read(lambda c: c.execute(_ONE, asked).one_or_none())
+        return None if row is None else _approval_of(row, now)
+
+    async def living(self, tenant: str, live_key: str, now: float) -> ApprovalRow | None:
+        """The approval of exactly this call, while it lives."""
+        asked = {"of": tenant, "live": live_key}
+        row = await self._database.read(lambda c: c.execute(_LIVING, asked).one_or_none())
+        return None if row is None or row.expires_at <= now else _approval_of(row, now)
+
+    async def list(
+        self, tenant: str, state: State | None, now: float, limit: int
+    ) -> list[ApprovalRow]:
+        """The tenant's newest, of one state or of all."""
+        statement = _OF
+        match state:
+            case "waiting":
+                statement = statement.where(tool_approval.c.expires_at > now, _in_state("waiting"))
+            case "expired":
+                statement = statement.where(tool_approval.c.expires_at <= now, _in_state("waiting"))
+            case "approved" | "denied":
+                statement = statement.where(_in_state(state))
+            case None:
+                pass
+        asked = {"of": tenant, "most": limit}
+        rows = await self._database.read(
+            lambda connection: connection.execute(statement, asked).all()
+        )
+        return [_approval_of(row, now) for row in rows]
+
+    async def decide(
+        self,
+        tenant: str,
+        approval_id: str,
+        state: Literal["approved", "denied"],
+        by: str,
+        roles: tuple[str, ...],
+        now: float,
+    ) -> ApprovalRow | None:
+        """Decide one that waits; what is decided or expired stays as it is. None: there is none."""
+        asked = {"of": tenant, "named": approval_id}
+        values = {**asked, "now": now, "word": state, "by": by, "as": list(roles)}
+
+        def work(connection: Connection) -> ApprovalRow | None:
+            connection.execute(_DECIDING, values)
+            row = connection.execute(_ONE, asked).one_or_none()
+            return None if row is None else _approval_of(row, now)
+
+        return await self._database.write(work)
+
+    async def spend(self, tenant: str, approval_id: str, now: float) -> bool:
+        """Take an approved one to act on it: true exactly once."""
+        asked = {"of": tenant, "named": approval_id, "now": now}
+        return await self._database.write(
+            lambda connection: connection.execute(_SPENDING, asked).rowcount > 0
+        )
+
+    async def finish(
+        self, tenant: str, approval_id: str, outcome: JsonObject, now: float, *, is_error: bool
+    ) -> None:
+        """Keep what came of one that was spent; the first word stays."""
+        values = _finished(tenant, approval_id, outcome, now, is_error)
+        await self._database.write(
+            lambda connection: connection.execute(_FINISHING, values).close()
+        )
+
+
+def keep_outcome(
+    connection: Connection, row: ApprovalRow, outcome: JsonObject, now: float, is_error: bool
+) -> None:
+    """Keep what came of it in the transaction that did it."""
+    connection.execute(_FINISHING, _finished(row.tenant, row.id, outcome, now, is_error))
+
+
+def _in_state(state: State) -> ColumnElement[bool]:
+    return tool_approval.c.state == state
+
+
+_IS = (tool_approval.c.tenant == bindparam("of")) & (tool_approval.c.id == bindparam("named"))
+_IS_LIVING = (tool_approval.c.tenant == bindparam("of")) & (
+    tool_approval.c.live_key == bindparam("live")
+)
+_ONE = select(tool_approval).where(_IS)
+_LIVING = select(tool_approval).where(_IS_LIVING)
+_BURYING = (
+    update(tool_approval)
+    .where(_IS_LIVING, tool_approval.c.expires_at <= bindparam("now"))
+    .values(live_key=None)
+)
+_COUNT = (
+    select(func.count())
+    .select_from(tool_approval)
+    .where(
+        tool_approval.c.tenant == bindparam("of"),
+        _in_state("waiting"),
+        tool_approval.c.expires_at > bindparam("now"),
+    )
+)
+_OF = (
+    select(tool_approval)
+    .where(tool_approval.c.tenant == bindparam("of"))
+    .order_by(tool_approval.c.requested_at.desc(), tool_approval.c.id)
+    .limit(bindparam("most"))
+)
+_DECIDING = (
+    update(tool_approval)
+    .where(_IS, _in_state("waiting"), tool_approval.c.expires_at > bindparam("now"))
+    .values(
+        state=bindparam("word"),
+        decided_by=bindparam("by"),
+        decided_roles=bindparam("as", type_=tool_approval.c.decided_roles.type),
+        decided_at=bindparam("now"),
+    )
+)
+_SPENDING = (
+    update(tool_approval)
+    .where(_IS, _in_state("approved"), tool_approval.c.spent_at.is_(None))
+    .values(spent_at=bindparam("now"))
+)
+_FINISHING = (
+    update(tool_approval)
+    .where(_IS, tool_approval.c.spent_at.is_not(None), tool_approval.c.finished_at.is_(None))
+    .values(
+        outcome=bindparam("came_to", type_=tool_approval.c.outcome.type),
+        is_error=bindparam("failed"),
+        finished_at=bindparam("now"),
+    )
+)
+
+
+@cache
+def _asking(dialect: str) -> Insert:
+    return insert_into(tool_approval, dialect).on_conflict_do_nothing(
+        index_elements=["tenant", "live_key"]
+    )
+
+
+def _finished(
+    tenant: str, approval_id: str, outcome: JsonObject, now: float, is_error: bool
+) -> dict[str, object]:
+    return {
+        "of": tenant,
+        "named": approval_id,
+        "now": now,
+        "came_to": dict(outcome),
+        "failed": is_error,
+    }
+
+
+def _row_of(new: NewApproval) -> dict[str, object]:
+    row: dict[str, object] = {name: getattr(new, name) for name in NewApproval.__slots__}
+    return row | {"arguments": dict(new.arguments), "roles": list(new.roles), "state": "waiting"}
+
+
+def _approval_of(row: Row[*tuple[object, ...]], now: float) -> ApprovalRow:
+    values = {name: getattr(row, name) for name in ApprovalRow.__slots__}
+    if row.state == "waiting" and row.expires_at <= now:
+        values["state"] = "expired"
+    values["roles"] = frozenset(row.roles)
+    values["decided_roles"] = frozenset(row.decided_roles or ())
+    return ApprovalRow(**values)

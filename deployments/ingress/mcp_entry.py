@@ -1,0 +1,56 @@
+"""Who may knock at the MCP gateway: the same keys, roles and regions as at every other route."""
+
+import random
+from typing import TYPE_CHECKING
+
+from actors.database.accounts import Accounts
+from deployments.ingress.authentication import Authentication
+from deployments.ingress.peers import PeerAddress, Peers
+from deployments.ingress.regions import FIGURES, AtHome, Home, Homes
+from deployments.security.api_keys import ApiKeys
+from deployments.security.rbac import roles_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from actors.database.engine import Database
+    from config.settings import Settings
+    from deployments.boot import Boot
+    from deployments.security.principal import Principal
+    from routing.clock import Clock
+    from routing.region import RegionFigures
+
+
+class McpEntry:
+    """The entry of one replica; it asks the other regions only whether they are there."""
+
+    def __init__(
+        self, boot: "Boot", settings: "Settings", database: "Database", clock: "Clock"
+    ) -> None:
+        regions = settings.regions
+        others = {} if regions is None else regions.peers
+        addresses = {
+            name: PeerAddress(peer.url, peer.api_key.get_secret_value())
+            for name, peer in others.items()
+        }
+        chance = random.Random()  # noqa: S311  spreads requests; nothing secret hangs on it
+        self._peers = Peers(addresses, _unheard, FIGURES, clock, chance)
+        homes = Homes("", {}, self._peers)
+        if regions is not None:
+            tenants = {tenant: Home(at.home, at.failover) for tenant, at in regions.tenants.items()}
+            homes = Homes(regions.name, tenants, self._peers)
+        keys = ApiKeys(Accounts(database), roles_of(settings.rbac).grants, clock)
+        self._at_home = AtHome(Authentication(keys), homes)
+        self._peers.start()
+
+    async def __call__(self, request: "Request") -> "Principal":
+        """Who is calling; raises AccessError or MisdirectedRequest."""
+        return await self._at_home(request)
+
+    async def aclose(self) -> None:
+        """Stop asking."""
+        await self._peers.aclose()
+
+
+async def _unheard(figures: "RegionFigures") -> None:
+    """The ingress tells the coordinator what other regions see; once is enough."""

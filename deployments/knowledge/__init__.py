@@ -1,0 +1,1 @@
+"""`supportmax knowledge`: what a company knows, brought in from files and pages."""

@@ -1,0 +1,58 @@
+"""What cannot be done, as the outcome of a call: a stable code, and words a model can act on."""
+
+from pydantic import ValidationError
+
+from actors.database.tool_calls import Known, Outcome, Postponed, Reused, UnderWay, Unfinished
+from routing.errors import ConflictError, RequestError, SupportMaxError, Violation
+
+# A model corrects a few at a time, and what it invented may be any number of any length.
+_SHOWN = 10
+_PART_MAX = 64
+
+
+def refusal(error: SupportMaxError) -> Outcome:
+    """A refusal as an outcome: its code, its words, and where in the arguments it lies."""
+    body: dict[str, object] = {"code": error.code, "detail": getattr(error, "detail", str(error))}
+    if isinstance(error, RequestError) and error.violations:
+        body["errors"] = [{"pointer": v.where, "message": v.message} for v in error.violations]
+    return Outcome(body, is_error=True)  # type: ignore[arg-type]  # it is JSON by construction
+
+
+def told(done: Known | Postponed, *, may_repeat: bool) -> Outcome:
+    """What the journal knows of a call, as its outcome; `may_repeat` is the tool's own word."""
+    match done:
+        case Outcome():
+            return done
+        case Postponed(reason):
+            message = f"Nothing was done: {reason}. A human has to approve it; call it again."
+            return refusal(RequestError("approval_needed", message))
+        case Reused():
+            message = "The idempotency key was used for another call."
+            return refusal(ConflictError("idempotency_key_reused", message))
+        case UnderWay():
+            message = "This call is under way; ask again with the same key."
+            return refusal(ConflictError("under_way", message))
+        case Unfinished() if may_repeat:
+            message = "It was begun and its end is not known; with the same key it is made again."
+            return refusal(ConflictError("outcome_unknown", message))
+        case Unfinished():
+            message = (
+                "It was begun and its end is not known; a human has to look. Do not make it again."
+            )
+            return refusal(ConflictError("outcome_unknown", message))
+
+
+def invalid(error: ValidationError) -> RequestError:
+    """What the schema refused, without the values: they may be anything a model made up."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    violations = tuple(
+        Violation("".join(f"/{_escaped(part)}" for part in each["loc"]), each["msg"])
+        for each in found[:_SHOWN]
+    )
+    said = "; ".join(f"{v.where or '/'}: {v.message}" for v in violations)
+    return RequestError("invalid_arguments", f"The arguments do not fit: {said}", violations)
+
+
+def _escaped(part: int | str) -> str:
+    """As a JSON pointer has it."""
+    return str(part)[:_PART_MAX].replace("~", "~0").replace("/", "~1")

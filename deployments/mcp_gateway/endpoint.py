@@ -1,0 +1,146 @@
+"""The gateway's HTTP endpoint: who may knock, and then the protocol.
+
+An ASGI application of its own, below one path. Sessions there are none, so there is nothing to
+GET and nothing to DELETE.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mcp.server import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from config.gateway import GatewaySecurity
+from deployments.mcp_gateway import hosts
+from deployments.mcp_gateway.caller import Caller
+from deployments.mcp_gateway.resource_metadata import PATH, SCOPES, metadata_url, resource_url
+from deployments.mcp_gateway.wire import CALLER
+from deployments.security.principal import Principal
+from routing.errors import AccessError, MisdirectedRequest
+
+_log = logging.getLogger(__name__)
+
+Authenticate = Callable[[Request], Awaitable[Principal]]
+
+# 4 MiB: the arguments of one call and the answers to its questions; the protocol's own bound.
+BODY_MAX = 4 * 1024 * 1024
+# Names of customers and conversations are shorter; what is longer is not one.
+NAME_MAX = 128
+CUSTOMER = "x-supportmax-customer"
+"""The header that names whom a connection is about; the client's settings say it, never a model."""
+CONVERSATION = "x-supportmax-conversation"
+
+
+class Endpoint:
+    """One replica's endpoint; Serve runs its lifespan."""
+
+    def __init__(
+        self, server: Server[Any], authenticate: Authenticate, security: GatewaySecurity
+    ) -> None:
+        self._authenticate = authenticate
+        self._security = security
+        self._sessions = StreamableHTTPSessionManager(
+            server,
+            stateless=True,
+            # A stream only where something is told on the way; and with it a caller who hangs up
+            # ends the call, which plain JSON does not notice.
+            json_response=False,
+            max_request_body_size=BODY_MAX,
+            # Checked below, before anything else.
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the replica's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        request = Request(scope, receive)
+        refused = self._knock(request)
+        if refused is None:
+            caller = await self._caller(request)
+            if isinstance(caller, Caller):
+                scope[CALLER] = caller
+                await self._sessions.handle_request(scope, receive, send)
+                return
+            refused = caller
+        await refused(scope, receive, send)
+
+    def _knock(self, request: Request) -> Response | None:
+        """The refusal of what need not be authenticated first."""
+        allowed = self._security
+        match hosts.foreign(request.headers, allowed.allowed_hosts, allowed.allowed_origins):
+            case "host":
+                return _refusal(
+                    421, "invalid_host", "This Host is not in mcp.security.allowed_hosts."
+                )
+            case "origin":
+                return _refusal(
+                    403, "invalid_origin", "This Origin is not in mcp.security.allowed_origins."
+                )
+            case None:
+                pass
+        path = _mounted_at(request)
+        if request.scope["path"] not in {path, f"{path}/"}:
+            return _refusal(404, "not_found", f"The MCP endpoint is {path}.")
+        if request.method != "POST":
+            return Response(status_code=405, headers={"Allow": "POST"})
+        return None
+
+    async def _caller(self, request: Request) -> Caller | Response:
+        """For whom the request is made, or why it is not."""
+        principal = await self._principal(request)
+        if isinstance(principal, Response):
+            return principal
+        if not any(principal.may(scope) for scope in SCOPES):
+            return self._challenge(
+                request, 403, "insufficient_scope", f"This needs one of: {', '.join(SCOPES)}."
+            )
+        named = [request.headers.get(header) for header in (CUSTOMER, CONVERSATION)]
+        if any(name is not None and not 0 < len(name) <= NAME_MAX for name in named):
+            return _refusal(400, "invalid_header", f"Names have 1 to {NAME_MAX} characters.")
+        # Whose words are in the client's conversation we cannot see, so the cautious rules hold.
+        return Caller(principal, named[0], named[1], tainted=True)
+
+    async def _principal(self, request: Request) -> Principal | Response:
+        try:
+            return await self._authenticate(request)
+        except AccessError as error:
+            if error.code == "unauthenticated":
+                return self._challenge(request, 401, "invalid_token", error.detail)
+            return self._challenge(request, 403, "insufficient_scope", error.detail)
+        except MisdirectedRequest as error:
+            return _refusal(421, error.code, error.detail)
+        except Exception:  # noqa: BLE001  the store of keys is away, or anything else of ours
+            _log.exception("a caller could not be authenticated")
+            return _refusal(503, "unavailable", "Try again in a moment.", {"Retry-After": "1"})
+
+    def _challenge(self, request: Request, status: int, error: str, detail: str) -> Response:
+        where = metadata_url(resource_url(self._security, request, _mounted_at(request)))
+        scope = " ".join(SCOPES)
+        value = f'Bearer error="{error}", resource_metadata="{where}", scope="{scope}"'
+        return _refusal(status, error, detail, {"WWW-Authenticate": value})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self._sessions.run():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _mounted_at(request: Request) -> str:
+    """The path Serve sends here."""
+    return str(request.scope.get("root_path") or PATH)
+
+
+def _refusal(
+    status: int, error: str, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    # The shape of RFC 6750 and of what OAuth clients read.
+    return JSONResponse({"error": error, "error_description": detail}, status, headers)

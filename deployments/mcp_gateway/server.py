@@ -1,0 +1,96 @@
+"""The Serve deployment of the gateway: one replica's objects meet here, and Serve calls the endpoint."""
+
+import gc
+import importlib.metadata
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from actors.database.engine import Database, open_database
+from actors.knowledge.actor import IndexerOptions
+from actors.knowledge.client import KnowledgeClient
+from actors.knowledge.embed import open_embedder
+from config.loader import load_settings
+from config.settings import Settings
+from deployments.boot import Boot
+from deployments.mcp_gateway import call_log
+from deployments.mcp_gateway.composition import OwnServers, Parts, approval_queue, own_servers
+from deployments.mcp_gateway.state_keys import read_keys
+from deployments.options import GC_THRESHOLDS
+from deployments.security.principal import Principal
+from routing.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from deployments.mcp_gateway.endpoint import Endpoint
+
+
+class Entry(Protocol):
+    """Who is calling, and whether this is their region: the same answer as at every other route."""
+
+    async def __call__(self, request: "Request") -> Principal:
+        """The caller; raises AccessError or MisdirectedRequest."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+OpenEntry = Callable[[Boot, Settings, Database, Clock], Entry]
+
+
+class McpGateway:
+    """The gateway in one process."""
+
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, boot: Boot, open_entry: OpenEntry, servers: OwnServers = own_servers
+    ) -> None:
+        # Here and not above: the process that deploys has no use for the protocol's library.
+        from deployments.mcp_gateway.gateway import Gateway  # noqa: PLC0415
+
+        gc.set_threshold(*GC_THRESHOLDS)
+        _log_calls()
+        clock = SystemClock()
+        settings = load_settings(boot.config, os.environ, boot.profile).settings
+        self._security = settings.mcp.security
+        configured = self._security.request_state_keys_file
+        self._keys = read_keys(boot.mcp_keys if configured is None else Path(configured))
+        self._database = open_database(boot.database)
+        self._entry = open_entry(boot, settings, self._database, clock)
+        embedder = settings.mcp.servers.knowledge.embedder
+        self._knowledge = KnowledgeClient(IndexerOptions(boot.database, embedder))
+        await self._knowledge.start()
+        parts = Parts(
+            boot, settings, self._database, clock, self._knowledge, open_embedder(embedder)
+        )
+        self._gateway = Gateway(await servers(parts), clock, approval_queue(parts))
+
+    def __serve_build_asgi_app__(self) -> "Endpoint":
+        """The application Serve calls."""
+        from deployments.mcp_gateway.endpoint import Endpoint  # noqa: PLC0415
+        from deployments.mcp_gateway.wire import mcp_server  # noqa: PLC0415
+
+        server = mcp_server(self._gateway, self._keys, importlib.metadata.version("supportmax"))
+        return Endpoint(server, self._entry, self._security)
+
+    async def __del__(self) -> None:
+        """Close what is open, when Serve stops the replica."""
+        if hasattr(self, "_gateway"):
+            await self._entry.aclose()
+            await self._knowledge.aclose()
+            await self._database.aclose()
+
+
+def _log_calls() -> None:
+    """One line a call on the replica's standard error, whatever level the rest is logged at."""
+    logger = logging.getLogger(call_log.__name__)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s mcp call %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -11,6 +11,7 @@ from routing.conformal import share_within
 from routing.eligibility import Candidate, assess
 from routing.errors import ErrorKind, NoPlatformAvailable, PlatformError, RequestError, Violation
 from routing.impossible import explain_impossible
+from routing.knee import full_reasons, give_way
 from routing.learned import Judgement
 from routing.message import Json, JsonObject
 from routing.plan import AttemptPlan, make_plan
@@ -160,13 +161,13 @@ def _rank(eligible: Sequence[Candidate], policy: Policy, question: Question) -> 
     rng = Seeded(question.seed)
     name = _wished_first(eligible, question)
     if name is None:
-        return _without_the_slow(policy(eligible, rng), eligible, policy, question)
+        return _after_yielding(policy(eligible, rng), eligible, policy, question)
     front = [candidate for candidate in eligible if candidate.platform == name]
     rest = [candidate for candidate in eligible if candidate.platform != name]
-    ranking = _without_the_slow(policy(front, rng), front, policy, question)
+    ranking = _after_yielding(policy(front, rng), front, policy, question)
     if not rest:
         return ranking
-    behind = _without_the_slow(policy(rest, rng), rest, policy, question)
+    behind = _after_yielding(policy(rest, rng), rest, policy, question)
     return Ranking([*ranking.order, *behind.order], ranking.propensity)
 
 
@@ -179,19 +180,23 @@ def _wished_first(eligible: Sequence[Candidate], question: Question) -> str | No
     return next((name for name in names if name in there), None)
 
 
-def _without_the_slow(
+def _after_yielding(
     ranking: Ranking, eligible: Sequence[Candidate], policy: Policy, question: Question
 ) -> Ranking:
-    """The ranking after those that are much slower than usual have stood back, where any has to."""
+    """The ranking after those that are much slower than usual or have their fill have stood back."""
     strategy, now = question.strategy, question.now
-    order = stand_back(ranking.order, strategy, now)
+
+    def yielded(order: Sequence[Candidate]) -> Sequence[Candidate]:
+        return give_way(stand_back(order, strategy, now), strategy)
+
+    order = yielded(ranking.order)
     if order is ranking.order:
         return ranking
     if not isinstance(policy, Adaptive):
         return Ranking(order, ranking.propensity)
 
     def is_first(drawn: Candidate) -> bool:
-        return stand_back(policy.order(eligible, drawn), strategy, now)[0] is order[0]
+        return yielded(policy.order(eligible, drawn))[0] is order[0]
 
     shares = zip(eligible, policy.shares(eligible), strict=True)
     return Ranking(order, sum(share for drawn, share in shares if is_first(drawn)))
@@ -301,7 +306,12 @@ def _candidate_json(
         "in_time_probability": None if within is None else round(within, 4),
         "quality": _judgement_json(candidate.judgement),
         "reasons": [
-            reason.to_json() for reason in (*candidate.reasons, *slow_reasons(candidate, now))
+            reason.to_json()
+            for reason in (
+                *candidate.reasons,
+                *slow_reasons(candidate, now),
+                *full_reasons(candidate),
+            )
         ],
     }
 

@@ -102,10 +102,12 @@ class Coordinator:
         outcomes: Sequence[Outcome],
         in_flight: Mapping[str, int],
         terms: Terms,
+        credentials: Mapping[str, str],
     ) -> tuple[Snapshot, Mapping[str, int]]:
         """Take a replica's report number `seq` and give the scoreboard back.
 
-        `terms` are the adaptive strategy's in the replica's configuration; the last ones count.
+        `terms` are the adaptive strategy's in the replica's configuration, `credentials` the
+        fingerprints of what its platforms are asked with; the last ones count.
 
         Beside it stand those of the replica's own requests which the scoreboard counts:
         it is up to a tenth of a second old, and the report may have come after it.
@@ -119,6 +121,7 @@ class Coordinator:
         fresh = True
         if outcomes:
             fresh = await self._ledger.append(replica, seq, outcomes, self._checkpoint(state, now))
+        state.use(credentials)
         if fresh:
             state.fold(outcomes, now)
         state.hear(replica, in_flight, now)

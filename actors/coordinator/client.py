@@ -49,9 +49,17 @@ BACKLOG_MAX = 500_000
 class CoordinatorClient:
     """What one process knows and tells."""
 
-    def __init__(self, options: CoordinatorOptions, replica: str, terms: Terms) -> None:
+    def __init__(
+        self,
+        options: CoordinatorOptions,
+        replica: str,
+        terms: Terms,
+        credentials: Mapping[str, str],
+    ) -> None:
+        """`credentials` are the fingerprints of what platforms are asked with, by platform."""
         self._options = options
         self._terms = terms
+        self._credentials = credentials
         self._replica = replica
         self._snapshot = Snapshot.empty(options.region)
         self._in_flight = InFlight()
@@ -248,7 +256,7 @@ class CoordinatorClient:
         busy = self._in_flight.counts
         async with asyncio.timeout(SYNC_TIMEOUT_S):
             report = self._handle().sync.remote(
-                self._replica, self._seq, self._sending, busy, self._terms
+                self._replica, self._seq, self._sending, busy, self._terms, self._credentials
             )
             self._snapshot, counted = await report
         self._in_flight.counted(counted)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from actors.coordinator.book import Book, breaker_from_json, breaker_to_json, day_of
+from actors.coordinator.accounts import Accounts
+from actors.coordinator.book import Book, day_of
 from actors.coordinator.learning import Learning
 from routing import breaker as breakers
 from routing.breaker import Ailment, Breaker, BreakerPhase
@@ -37,7 +38,7 @@ class CoordinatorState:
     def __init__(self, region: str) -> None:
         self._region = region
         self._books: dict[str, Book] = {}
-        self._accounts: dict[str, Breaker] = {}
+        self._accounts = Accounts()
         self._overrides: dict[str, Override] = {}
         self._in_flight: dict[str, tuple[float, Mapping[str, int]]] = {}
         self._counted: dict[str, Mapping[str, int]] = {}
@@ -50,11 +51,15 @@ class CoordinatorState:
         """Learn from attempts that ended."""
         for outcome in outcomes:
             book = self._book(outcome.target)
-            book.fold(outcome, now, partial(self._general_times, outcome.platform, now))
-            account = self._accounts.get(outcome.platform, Breaker())
-            account = breakers.fold(account, Ailment.ACCOUNT, outcome, now)
-            self._accounts[outcome.platform] = account
+            general = partial(self._general_times, outcome.platform, now)
+            busy = sum(counts.get(outcome.target, 0) for _, counts in self._in_flight.values())
+            book.fold(outcome, now, general, busy)
+            self._accounts.fold(outcome, now)
             self.learning.pay(outcome)
+
+    def use(self, credentials: Mapping[str, str]) -> None:
+        """The fingerprints of the credentials that platforms are asked with; the last ones count."""
+        self._accounts.use(credentials)
 
     def hear(self, replica: str, in_flight: Mapping[str, int], now: float) -> None:
         """A replica says how many requests it has under way; its last word counts."""
@@ -67,7 +72,7 @@ class CoordinatorState:
     def claim_probe(self, target: str, key: str, now: float) -> bool:
         """Whether the attempt `key` may be the one probe of each breaker that is not closed."""
         book, platform = self._book(target), platform_of(target)
-        account = self._accounts.get(platform, Breaker())
+        account = self._accounts.of(platform)
         closed = [
             (ailment, breaker)
             for ailment, breaker in [*book.breakers.items(), (Ailment.ACCOUNT, account)]
@@ -168,7 +173,7 @@ class CoordinatorState:
         return {
             "version": self._published.version,
             "books": {target: book.to_json() for target, book in self._books.items()},
-            "accounts": {name: breaker_to_json(b) for name, b in self._accounts.items()},
+            "accounts": self._accounts.to_json(),
             "overrides": {name: o.to_json() for name, o in self._overrides.items()},
             "pace": self.learning.pace_to_json(),
         }
@@ -185,14 +190,14 @@ class CoordinatorState:
             case {
                 "version": int(version),
                 "books": dict(books),
-                "accounts": dict(accounts),
+                "accounts": list(accounts),
                 "overrides": dict(overrides),
                 "pace": dict(pace),
             }:
                 # What was published after the checkpoint is unknown: leave room for it.
                 state._published = Snapshot(version + 1000, region, -math.inf)
                 state._books = {target: Book.from_json(book) for target, book in books.items()}
-                state._accounts = {n: breaker_from_json(b) for n, b in accounts.items()}
+                state._accounts = Accounts.from_json(accounts)
                 state._overrides = {n: Override.from_json(o) for n, o in overrides.items()}
                 state.learning.restore_pace(pace)
             case _:
@@ -201,7 +206,7 @@ class CoordinatorState:
 
     def _card(self, target: str, in_flight: int, now: float) -> Scorecard:
         platform = platform_of(target)
-        account = self._accounts.get(platform, Breaker())
+        account = self._accounts.of(platform)
         card = self._books.get(target, Book()).scorecard(target, account, in_flight, now)
         borrowed = self._elsewhere.get(target)
         if borrowed is not None and card.latency_p95_ms is None:
@@ -249,20 +254,19 @@ class CoordinatorState:
 
     def _known_by_account_only(self) -> list[str]:
         """A row for models not tried yet, of platforms whose account ails or which are overridden."""
-        ailing = {n for n, b in self._accounts.items() if b.phase is not BreakerPhase.CLOSED}
         named = {platform_of(name) for name in self._overrides}
-        return [target_of(n, ANY_MODEL) for n in ailing | named] + [
+        return [target_of(n, ANY_MODEL) for n in self._accounts.ailing() | named] + [
             name for name in self._overrides if name != platform_of(name)
         ]
 
     def _put(self, target: str, ailment: Ailment, breaker: Breaker) -> None:
         if ailment is Ailment.ACCOUNT:
-            self._accounts[platform_of(target)] = breaker
+            self._accounts.put(platform_of(target), breaker)
         else:
             self._book(target).breakers[ailment] = breaker
 
     def _release(self, target: str, key: str, now: float) -> None:
-        book, account = self._book(target), self._accounts.get(platform_of(target), Breaker())
+        book, account = self._book(target), self._accounts.of(platform_of(target))
         for ailment, breaker in [*book.breakers.items(), (Ailment.ACCOUNT, account)]:
             self._put(target, ailment, breakers.release_probe(breaker, key, now))
         book.pace.breaker = breakers.release_probe(book.pace.breaker, key, now)

@@ -5,7 +5,6 @@ OpenAI client's own messages.
 """
 
 import contextlib
-import hashlib
 import random
 import uuid
 from collections.abc import AsyncGenerator, Mapping
@@ -17,6 +16,7 @@ from deployments.agent.accountant import Accountant
 from deployments.agent.attempt import Journey
 from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executed, Executor, Resumed
+from deployments.agent.facts import facts_of
 from deployments.agent.own_time import OwnTime
 from deployments.agent.witness import Witness
 from routing.budget import Payer, to_pico, to_usd
@@ -24,9 +24,7 @@ from routing.capability import Capability
 from routing.catalog import Catalogs
 from routing.clock import Clock
 from routing.decision import Decision, decide
-from routing.estimate import TaskFacts, count_input_bytes
 from routing.exchange import ChatRequest, TextDelta
-from routing.message import images_of
 from routing.policy import Policy, Strategy
 from routing.quality import QualityModel
 from routing.question import Question
@@ -51,6 +49,12 @@ class Limits:
     requirements: Requirements = field(default_factory=Requirements)
     needs: frozenset[Capability] = frozenset()
     stream: bool = False
+
+    @property
+    def abilities(self) -> frozenset[Capability]:
+        """All that a platform has to be able to do, whoever wants it."""
+        own = {Capability.STREAMING} if self.stream else set()
+        return self.requirements.capabilities | self.needs | own
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class Road:
         wanted = limits.requirements
         strategy = limits.strategy or options.strategy
         is_paced = strategy is Strategy.ADAPTIVE
-        facts = _facts(request, limits, options.quality if is_paced else None)
+        facts = facts_of(request, limits.abilities, options.quality if is_paced else None)
         now, before_ms, after_ms = self._clock.now(), 0.0, 0.0
         if wanted.max_latency_ms is not None:
             elapsed_ms = (self._clock.monotonic() - began) * 1000
@@ -281,43 +285,3 @@ class Road:
         if limits.fallback_platforms is not None:
             return limits.fallback_platforms
         return () if limits.platform is not None else self._options.fallback_platforms
-
-
-def safety_id(tenant: str, user_id: str | None) -> str | None:
-    """What stands for the end user towards a vendor: a hash, so that it says nothing else."""
-    return None if user_id is None else _hash(tenant, user_id)
-
-
-def thread_key(tenant: str, user_id: str | None, conversation_id: str) -> str:
-    """What stands for a conversation towards a platform that remembers it: a hash as well."""
-    return _hash(tenant, user_id or "", conversation_id)
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def _facts(request: ChatRequest, limits: Limits, quality: QualityModel | None) -> TaskFacts:
-    """What is known of the request; `quality` reads its last message, None where nobody goes by it."""
-    needs = {*limits.requirements.capabilities, *limits.needs}
-    if limits.stream:
-        needs.add(Capability.STREAMING)
-    if request.tools:
-        needs.add(Capability.FUNCTION_CALLING)
-    if request.response_schema is not None:
-        needs.add(Capability.JSON_SCHEMA)
-    images = images_of(request.messages)
-    if images:
-        needs.add(Capability.VISION)
-    return TaskFacts(
-        input_bytes=count_input_bytes(
-            request.system, request.messages, request.tools, request.response_schema
-        ),
-        messages=len(request.messages) + 1,
-        max_tokens=request.max_tokens,
-        needs=frozenset(needs),
-        tools=request.tools,
-        response_schema=request.response_schema,
-        images=images,
-        reading=None if quality is None else quality.read(request.messages[-1].text),
-    )

@@ -13,7 +13,8 @@ from deployments.agent import prompt
 from deployments.agent.budgets import payer_of
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Decided, Delta, Done, Grounded
 from deployments.agent.executor import Resumed
-from deployments.agent.road import Arrival, Departure, Limits, Road, safety_id, thread_key
+from deployments.agent.pseudonym import safety_id, thread_key
+from deployments.agent.road import Arrival, Departure, Limits, Road
 from deployments.mcp_gateway.context import Context, ContextGateway
 from deployments.security.principal import Principal
 from routing.capability import Capability

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from starlette.responses import Response
 
 from deployments.agent.budgets import payer_of
-from deployments.agent.road import Arrival, Departure, Road, Step, safety_id
+from deployments.agent.pseudonym import safety_id
+from deployments.agent.road import Arrival, Departure, Road, Step
 from deployments.ingress import events
 from deployments.ingress.anthropic_messages import Messages
 from deployments.ingress.assistants import Assistants

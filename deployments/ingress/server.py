@@ -31,6 +31,7 @@ from actors.database.worlds import Worlds
 from actors.knowledge.actor import IndexerOptions
 from actors.knowledge.client import KnowledgeClient
 from actors.knowledge.embed import open_embedder
+from config.fingerprint import fingerprints
 from config.loader import load_settings
 from config.models import shipped_models
 from config.quality import quality_of
@@ -107,17 +108,18 @@ class Ingress:
         # for 100,000 answers.
         self._reports = open_database(boot.database)
         replica = uuid.uuid4().hex
+        resolved = resolve_platforms(settings, boot.profile)
         self._coordinator = CoordinatorClient(
             CoordinatorOptions(_region(settings, boot), boot.database),
             replica,
             _terms(settings.routing),
+            fingerprints(settings, resolved),
         )
         definitions = BudgetDefinitions(self._database)
         homes = BudgetHomes() if settings.regions is None else settings.regions.budget_homes
         abroad = BudgetsAbroad(self._database)
         away = Away(homes, abroad, self._coordinator)
         self._purse = Purse(definitions, self._coordinator, replica, clock, away)
-        resolved = resolve_platforms(settings, boot.profile)
         catalogs = price_calendar(
             [p for p in resolved if p.name in platforms],
             datetime.fromtimestamp(clock.now(), UTC).date(),

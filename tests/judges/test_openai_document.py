@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI
 
-from deployments.agent.road import safety_id
+from deployments.agent.pseudonym import safety_id
 from deployments.platforms.base import Platform
 from deployments.platforms.openai.codec import encode_request
 from deployments.platforms.registry import open_platform

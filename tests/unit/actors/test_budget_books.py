@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -140,19 +141,19 @@ async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_b
                 sys.executable, "-m", "tests.unit.actors.budget_worker",
                 str(database.path), str(charges), "200", f"w{number}",
             ],
-            cwd=ROOT, stdout=subprocess.PIPE,
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         for number in range(5)
     ]  # fmt: skip
+    for worker in workers:
+        assert _stdout(worker).readline() == b"ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(b"go\n")
+        worker.stdin.close()
     said = Counter[bytes]()
     for number, worker in enumerate(workers):
-        assert worker.stdout is not None
-        if number < 2:
-            said.update(worker.stdout.readline() for _ in range(40))
-            worker.kill()
-        said.update(worker.stdout.readlines())
-        worker.stdout.close()
-        assert worker.wait() in {0, -9}
+        said += _heard(worker, is_killed=number < 2)
     by_user = Counter[str]()
     for line in charges.read_text().splitlines():
         user, usd = line.split()
@@ -178,3 +179,20 @@ async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_b
                 assert lease.committed == lease.spent, (
                     "the living gave back what they did not spend"
                 )
+
+
+def _stdout(worker: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert worker.stdout is not None
+    return worker.stdout
+
+
+def _heard(worker: subprocess.Popen[bytes], *, is_killed: bool) -> Counter[bytes]:
+    """How its requests ended; one that is killed dies in the middle of them, after some answers."""
+    said = Counter[bytes]()
+    with _stdout(worker) as lines:
+        for line in iter(lines.readline, b""):
+            said[line] += 1
+            if is_killed and said[b"answered\n"] == 10:
+                worker.kill()
+    assert worker.wait() in {0, -9}
+    return said

@@ -13,6 +13,7 @@ from config import (
     resolve_platforms,
     to_profiles,
 )
+from config.fingerprint import fingerprints
 from config.platforms import OpenAISettings, Platforms
 from config.settings import Profile
 from deployments.platforms.prices import price_of
@@ -195,3 +196,21 @@ def test_no_region_is_promised_unless_written_but_a_simulator_stays_here(tmp_pat
     configured = only(settings_of(tmp_path, "platforms: {openai: {api_key: k}}"))
     assert configured.regions == frozenset()
     assert only(settings_of(tmp_path, "platforms: {openai: {}}")).regions == {"us", "eu"}
+
+
+def test_another_key_has_another_fingerprint_which_does_not_tell_it(tmp_path: Path) -> None:
+    """So has another identity where there is no key; the same one has the same in every process."""
+    text = "platforms: {openai: {api_key: '${K}'}, google_vertex: {project_id: '${P}'}}"
+
+    def of(key: str, project: str) -> tuple[str, str]:
+        settings = settings_of(tmp_path, text, {"K": key, "P": project})
+        found = fingerprints(settings, resolve_platforms(settings, "development"))
+        return found["openai"], found["google_vertex"]
+
+    key, project = of("sk-1", "one")
+    assert of("sk-1", "one") == (key, project)
+    assert of("sk-2", "one") == (of("sk-2", "two")[0], project)
+    assert of("sk-2", "one")[0] != key
+    assert of("sk-1", "two")[1] != project
+    assert "sk-1" not in key
+    assert len(key) == 12

@@ -41,7 +41,7 @@ def life(options: CoordinatorOptions) -> Any:
 
 
 async def heard(one: Any) -> Learned:
-    snapshot, _ = await one.sync("replica", 1, [], {}, Terms())
+    snapshot, _ = await one.sync("replica", 1, [], {}, Terms(), {})
     assert isinstance(snapshot, Snapshot)
     return snapshot.learned
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.coordinator.accounts import CREDENTIALS_MAX
 from actors.coordinator.state import REPLICA_SILENCE_S, CoordinatorState
-from routing.breaker import CONSECUTIVE_FAILURES, BreakerPhase
+from routing.breaker import CONSECUTIVE_FAILURES, Ailment, BreakerPhase
 from routing.errors import ErrorKind
 from routing.exchange import Usage
 from routing.outcome import Outcome
@@ -91,6 +92,40 @@ def test_a_caller_who_left_says_nothing_about_the_platforms_health() -> None:
     state.fold([outcome(abandoned=True, cost_usd=None, answer_id=str(n)) for n in range(20)], NOON)
     card = state.snapshot(NOON).of("openai/m")
     assert (card.success_rate, card.breaker) == (None, BreakerPhase.CLOSED)
+
+
+def test_another_key_is_not_kept_away_for_what_the_old_one_was_refused_for() -> None:
+    """Whoever repairs the key is answered at once, also after a restart; and neither name tells it."""
+    state = CoordinatorState("us-east")
+    state.use({"openai": "old", "anthropic": "same"})
+    refused = [
+        outcome(platform=name, error=ErrorKind.CREDENTIALS, cost_usd=None)
+        for name in ("openai", "anthropic")
+    ]
+    state.fold(refused, NOON)
+    assert state.snapshot(NOON).of("openai/m").ailment is Ailment.ACCOUNT
+    again = reborn(state)
+    again.use({"openai": "new", "anthropic": "same"})
+    board = again.snapshot(NOON + 1)
+    assert board.of("openai/m").breaker is BreakerPhase.CLOSED
+    assert board.of("anthropic/m").breaker is BreakerPhase.OPEN
+    again.fold([outcome(NOON + 2)], NOON + 2)
+    # Who goes back to the old one is where he was.
+    again.use({"openai": "old", "anthropic": "same"})
+    assert again.snapshot(NOON + 3).of("openai/m").breaker is BreakerPhase.OPEN
+
+
+def test_of_keys_that_were_changed_only_the_last_few_are_remembered() -> None:
+    """A key a day for a year is not a row each in every checkpoint."""
+    state = CoordinatorState("us-east")
+    for n in range(100):
+        state.use({"openai": f"key {n}"})
+        state.fold([outcome(error=ErrorKind.CREDENTIALS, cost_usd=None)], NOON)
+    kept = state.to_checkpoint()["accounts"]
+    assert isinstance(kept, list)
+    assert len(kept) == CREDENTIALS_MAX
+    state.use({"openai": "key 99"})
+    assert state.snapshot(NOON).of("openai/m").ailment is Ailment.ACCOUNT
 
 
 def test_versions_grow_and_an_unchanged_board_keeps_its_version() -> None:

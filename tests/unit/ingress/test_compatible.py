@@ -31,7 +31,8 @@ from typing_extensions import override
 from config.models import shipped_models
 from deployments.agent.attempt import Reporter
 from deployments.agent.executor import Executor
-from deployments.agent.road import Road, RoadOptions, safety_id
+from deployments.agent.pseudonym import safety_id
+from deployments.agent.road import Road, RoadOptions
 from deployments.agent.witness import Witness
 from deployments.ingress import api, compatible, routes
 from deployments.ingress.assistants import Assistants

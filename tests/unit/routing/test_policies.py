@@ -11,7 +11,7 @@ from routing.peak import Peak
 from routing.platform_profile import PlatformProfile
 from routing.policies import POLICIES, make_policies
 from routing.policies.balanced import Weights
-from routing.policies.latency import expected_ms
+from routing.policies.latency import PEAK_SHARE, expected_ms
 from routing.policy import Strategy
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard
@@ -97,11 +97,11 @@ def test_failures_make_a_platform_slow() -> None:
     assert expected_ms(timed("flaky", 500, success_rate=0.5)) == 1_000
 
 
-def test_half_a_peak_is_the_least_that_is_expected_and_carries_its_own_load() -> None:
+def test_a_third_of_the_peak_is_the_least_that_is_expected_and_carries_its_own_load() -> None:
     """The percentiles of minutes have not seen it yet; and it fades."""
     card = Scorecard("late", latency_p50_ms=500.0, latency_p95_ms=500.0, in_flight=1)
     peaked = replace(card, peaks=(None, Peak(9_000.0, NOW), None))
-    assert expected_ms(candidate(platform("late"), peaked)) == 4_500.0
+    assert expected_ms(candidate(platform("late"), peaked)) == PEAK_SHARE * 9_000.0
     faded = replace(card, peaks=(None, Peak(9_000.0, NOW - 60.0), None))
     assert expected_ms(candidate(platform("late"), faded)) == expected_ms(
         candidate(platform("late"), card)

@@ -11,7 +11,6 @@ from routing.conformal import share_within
 from routing.eligibility import Candidate, assess
 from routing.errors import ErrorKind, NoPlatformAvailable, PlatformError, RequestError, Violation
 from routing.impossible import explain_impossible
-from routing.knee import full_reasons, give_way
 from routing.learned import Judgement
 from routing.message import Json, JsonObject
 from routing.plan import AttemptPlan, make_plan
@@ -183,20 +182,16 @@ def _wished_first(eligible: Sequence[Candidate], question: Question) -> str | No
 def _after_yielding(
     ranking: Ranking, eligible: Sequence[Candidate], policy: Policy, question: Question
 ) -> Ranking:
-    """The ranking after those that are much slower than usual or have their fill have stood back."""
+    """The ranking after those that are much slower than usual have stood back."""
     strategy, now = question.strategy, question.now
-
-    def yielded(order: Sequence[Candidate]) -> Sequence[Candidate]:
-        return give_way(stand_back(order, strategy, now), strategy)
-
-    order = yielded(ranking.order)
+    order = stand_back(ranking.order, strategy, now)
     if order is ranking.order:
         return ranking
     if not isinstance(policy, Adaptive):
         return Ranking(order, ranking.propensity)
 
     def is_first(drawn: Candidate) -> bool:
-        return yielded(policy.order(eligible, drawn))[0] is order[0]
+        return stand_back(policy.order(eligible, drawn), strategy, now)[0] is order[0]
 
     shares = zip(eligible, policy.shares(eligible), strict=True)
     return Ranking(order, sum(share for drawn, share in shares if is_first(drawn)))
@@ -310,7 +305,6 @@ def _candidate_json(
             for reason in (
                 *candidate.reasons,
                 *slow_reasons(candidate, now),
-                *full_reasons(candidate),
             )
         ],
     }

@@ -33,9 +33,9 @@ class Scorecard:
     administrator's word. `is_borrowed` says that the latencies are what other regions saw,
     because here nothing was. `peaks`, by size, are its peak-EWMA (`routing.peak`); `recent_ms` is
     what its last answers took. `slow_times` says how many times the usual its answers take while
-    that is several times, until the next probe at `slow_until`. `knee` is how many requests it
-    takes at once before they wait for each other, where that was seen. `bills_over_bound` counts, since the coordinator began, answers that cost
-    more than was reckoned with at most: a promise that was broken. Times are seconds since the epoch.
+    that is several times, until the next probe at `slow_until`. `bills_over_bound` counts, since
+    the coordinator began, answers that cost more than was reckoned with at most: a promise that
+    was broken. Times are seconds since the epoch.
     """
 
     target: str
@@ -63,7 +63,6 @@ class Scorecard:
     recent_ms: float | None = None
     slow_times: float | None = None
     slow_until: float | None = None
-    knee: float | None = None
     bills_over_bound: int = 0
 
     def breaker_blocks(self, now: float) -> bool:

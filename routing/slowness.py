@@ -51,25 +51,17 @@ _LENGTHS = 10
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """The logarithm of the time that answers of one length take, over `count` of them, as of `at`.
-
-    `idle_log_ms` is the least that it was: more requests than a target serves at once make all its
-    answers slow little by little, until that is usual.
-    """
+    """The logarithm of the time that answers of one length take, over `count` of them."""
 
     log_ms: float
     count: int
-    idle_log_ms: float
-    at: float
 
-    def with_one(self, log_ms: float, now: float) -> "_Usual":
+    def with_one(self, log_ms: float) -> "_Usual":
         count = min(self.count + 1, _MEMORY)
         # No more than twice as slow or quick: the first answers of a brown-out are not usual.
         off = min(max(log_ms - self.log_ms, -_LEARNT), _LEARNT)
         usual = self.log_ms + off / count
-        forgotten = _LEARNT * max(now - self.at, 0.0) / FOR_GOOD_S
-        idle = usual if count < ENOUGH else min(usual, self.idle_log_ms + forgotten)
-        return _Usual(usual, count, idle, max(now, self.at))
+        return _Usual(usual, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +120,6 @@ class Pace:
             return self._ms.known(now)
         return math.exp(self._ms.log)
 
-    def log_times_idle(self, outcome: Outcome) -> float | None:
-        """The logarithm of how many times as long it took as where nobody else was in its way."""
-        usual = self._usual.get(_length_of(outcome))
-        if usual is None or usual.count < ENOUGH:
-            return None
-        return math.log(max(outcome.latency_ms, MIN_MS)) - usual.idle_log_ms
-
     def fold(self, outcome: Outcome, now: float, general: Callable[[], float]) -> None:
         """Learn from an attempt; `general` says how many times the usual the best of the others takes."""
         verdict: breakers.Verdict = "neutral"
@@ -149,10 +134,10 @@ class Pace:
         self, outcome: Outcome, now: float, general: Callable[[], float]
     ) -> breakers.Verdict:
         length, log_ms = _length_of(outcome), math.log(max(outcome.latency_ms, MIN_MS))
-        usual = self._usual.get(length, _Usual(log_ms, 0, log_ms, now))
+        usual = self._usual.get(length, _Usual(log_ms, 0))
         is_closed = self.breaker.phase is BreakerPhase.CLOSED
         if is_closed:
-            self._usual[length] = usual.with_one(log_ms, now)
+            self._usual[length] = usual.with_one(log_ms)
         self._ms = self._ms.with_one(log_ms, now)
         if usual.count < ENOUGH:
             return "neutral"
@@ -176,10 +161,7 @@ class Pace:
     def to_json(self) -> JsonObject:
         """This pace for a checkpoint, without its breaker."""
         return {
-            "usual": {
-                str(length): [u.log_ms, u.count, u.idle_log_ms, u.at]
-                for length, u in self._usual.items()
-            },
+            "usual": {str(length): [u.log_ms, u.count] for length, u in self._usual.items()},
             "times": self._times.to_json(),
             "ms": self._ms.to_json(),
             "slow_since": self._slow_since,
@@ -206,13 +188,8 @@ class Pace:
 
 def _usual(plain: Json) -> _Usual:
     match plain:
-        case [
-            float() | int() as log_ms,
-            int(count),
-            float() | int() as idle,
-            float() | int() as at,
-        ] if 0 < count <= _MEMORY:
-            return _Usual(float(log_ms), count, float(idle), float(at))
+        case [float() | int() as log_ms, int(count)] if 0 < count <= _MEMORY:
+            return _Usual(float(log_ms), count)
         case _:
             raise ValueError(f"not a usual time: {plain!r}")
 

@@ -13,7 +13,6 @@ from routing.breaker import Ailment, Breaker, BreakerPhase
 from routing.conformal import BEYOND_S, ENOUGH, Bounds
 from routing.errors import ErrorKind
 from routing.exchange import RateLimit
-from routing.knee import Knee
 from routing.message import Json, JsonObject
 from routing.outcome import Outcome
 from routing.peak import Peak
@@ -62,16 +61,13 @@ class Book:
     gaps: LatencyWindow = field(default_factory=LatencyWindow)
     gap_p99_ms: float | None = None
     pace: Pace = field(default_factory=Pace)
-    knee: Knee = field(default_factory=Knee)
     mean_output_tokens: float | None = None
     day: date | None = None
     spent_today: Decimal = Decimal(0)
     rate_limit: RateLimit | None = None
     bills_over_bound: int = 0
 
-    def fold(
-        self, outcome: Outcome, now: float, general: Callable[[], float], in_flight: int = 0
-    ) -> None:
+    def fold(self, outcome: Outcome, now: float, general: Callable[[], float]) -> None:
         """Learn from an attempt that ended; `general` says how slow the others are (`Pace`)."""
         self.pace.fold(outcome, now, general)
         for ailment, breaker in self.breakers.items():
@@ -86,8 +82,6 @@ class Book:
         elif outcome.error is None:
             timing.bounds.fold(outcome.latency_ms)
             timing.window.add(now, outcome.latency_ms)
-            if (log_times := self.pace.log_times_idle(outcome)) is not None:
-                self.knee.fold(log_times, outcome.at - outcome.latency_ms / 1000, in_flight, now)
             peak = timing.peak or Peak(0.0, outcome.at)
             timing.peak = peak.seen(outcome.latency_ms, outcome.at)
             if outcome.first_byte_ms is not None:
@@ -154,7 +148,6 @@ class Book:
             peaks=tuple(timing.peak for timing in self.timings),
             recent_ms=self.pace.recent_ms(now),
             slow_times=self.pace.slow_times,
-            knee=self.knee.at,
             slow_until=None if slow.phase is BreakerPhase.CLOSED else slow.until,
         )
 

@@ -52,8 +52,7 @@ class CoordinatorState:
         for outcome in outcomes:
             book = self._book(outcome.target)
             general = partial(self._general_times, outcome.platform, now)
-            busy = sum(counts.get(outcome.target, 0) for _, counts in self._in_flight.values())
-            book.fold(outcome, now, general, busy)
+            book.fold(outcome, now, general)
             self._accounts.fold(outcome, now)
             self.learning.pay(outcome)
 

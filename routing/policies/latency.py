@@ -68,9 +68,10 @@ def expected_ms(candidate: Candidate) -> float:
     idle_ms = slow_ms if middle_ms is None else (middle_ms + slow_ms) / 2
     rate = scorecard.success_rate
     tries = 1.0 if rate is None else 1 / max(rate, MIN_SUCCESS_RATE)
-    busy = candidate.in_flight
-    growth = LOAD_GROWTH * (busy if busy < GROWS_UP_TO else GROWS_UP_TO)  # noqa: FURB136  faster
-    expected = idle_ms * tries * (1 + busy * (LOAD_PER_REQUEST + growth))
+    expected, busy = idle_ms * tries, candidate.in_flight
+    if busy:
+        growth = LOAD_GROWTH * min(busy, GROWS_UP_TO)
+        expected *= 1 + busy * (LOAD_PER_REQUEST + growth)
     peak = candidate.peak
     if peak is None or PEAK_SHARE * peak.ms <= expected:
         return expected

@@ -192,7 +192,7 @@ def _heard(worker: subprocess.Popen[bytes], *, is_killed: bool) -> Counter[bytes
     with _stdout(worker) as lines:
         for line in iter(lines.readline, b""):
             said[line] += 1
-            if is_killed and said[b"answered\n"] == 10:
+            if is_killed and said[b"answered\n"] == 40:
                 worker.kill()
     assert worker.wait() in {0, -9}
     return said

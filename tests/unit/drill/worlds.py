@@ -1,6 +1,7 @@
-"""Small worlds for the drill's tests: a plan over platforms that are all alike, and its questions."""
+"""Small worlds for the drill's tests: a plan over platforms alike but for the first's price, and its questions."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pydantic import TypeAdapter
 
@@ -10,9 +11,12 @@ from deployments.drill.scripted import answer
 from deployments.drill.stage import play
 from deployments.drill.traffic import Asked, Latency
 from routing.catalog import Catalog
+from routing.money import Price
 from routing.policies import POLICIES
 from routing.policy import Strategy
-from tests.unit.routing.worlds import platform
+from tests.unit.routing.worlds import CHEAP, platform
+
+DEARER = Price(Decimal("0.26"), Decimal("1.30"))
 
 FAULTS = TypeAdapter(tuple[Fault, ...])
 PACE = Latency(0.5, 0.01)
@@ -22,7 +26,9 @@ def plan(asked: Sequence[Asked], *platforms: str, streams: bool = False, seed: i
     """What is asked of these platforms, the first being everybody's choice."""
     return Plan(
         asked=asked,
-        catalog=Catalog(platform(name) for name in platforms),
+        catalog=Catalog(
+            platform(name, price=CHEAP if name == platforms[0] else DEARER) for name in platforms
+        ),
         strategy=Strategy.COST_OPTIMIZED,
         policies=POLICIES,
         fallback_platforms=(),

@@ -139,3 +139,12 @@ async def test_a_process_that_stops_does_not_wait_for_a_database_that_is_away() 
     async with asyncio.timeout(1.0):
         await by.aclose()
     assert archive.written == []
+
+
+def test_a_decision_that_was_shown_before_it_was_named_shows_its_world_afterwards() -> None:
+    """What is shown is made once, for each decision its own."""
+    by = witness(Archive())
+    bare = asked(CATALOG.profiles, BOARD)
+    assert bare.to_json()["world"] == {}
+    named = by.named(bare, BOARD)
+    assert named.to_json()["world"] == named.world != {}

@@ -12,7 +12,7 @@ from routing.platform_profile import PlatformProfile
 from routing.policies import POLICIES, make_policies
 from routing.policies.balanced import Weights
 from routing.policies.latency import PEAK_SHARE, expected_ms
-from routing.policy import Strategy
+from routing.policy import Seeded, Strategy
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard
 from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, NOW, platform
@@ -154,3 +154,9 @@ def test_an_operators_weights_decide_what_balanced_means() -> None:
     cheap = candidate(platform("cheap", price=CHEAP, quality=0.8))
     fine = candidate(platform("fine", price=DEAR, quality=0.9))
     assert policy([cheap, fine], Random(1)).order[0].platform == "fine"  # noqa: S311
+
+
+def test_a_generator_made_when_asked_draws_what_one_made_before_does() -> None:
+    """A kept decision is taken again by its seed, to the last digit."""
+    late, early = Seeded(2**53 - 1), Random(2**53 - 1)  # noqa: S311
+    assert [late.random() for _ in range(5)] == [early.random() for _ in range(5)]

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from config.upstreams import Authority, OutboundSettings, Upstream, UpstreamName
 from config.values import Section, Text, WebAddress, Whole
 
-Source = Literal["vector_store", "knowledge_graph", "database"]
+Source = Literal["vector_store", "knowledge_graph", "database", "memory"]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -56,15 +57,24 @@ class KnowledgeServer(Section):
     """Search over what the company knows.
 
     `embedder` `lexical` finds passages by their words alone. `minilm` finds them by their meaning
-    too; it needs the extra `supportmax[minilm]` and 20 ms of a processor a question.
+    too; it needs the extra `supportmax[minilm]` and 20 ms of a processor a question. `openai` and
+    `azure_openai` have their vectors made by that platform's `embedding_model` (Azure: the name of
+    its deployment), with its credentials, at its price. `index` `pgvector` keeps vectors in the
+    PostgreSQL of `database.url` and not in memory: for more than some 200,000 passages.
     """
 
     enabled: bool = Field(default=True, examples=["true"])
     sources: tuple[Source, ...] = Field(
-        default=("vector_store", "knowledge_graph", "database"),
+        default=("vector_store", "knowledge_graph", "database", "memory"),
         examples=["[vector_store, database]"],
     )
-    embedder: Literal["lexical", "minilm"] = Field(default="lexical", examples=["lexical"])
+    embedder: Literal["lexical", "minilm", "openai", "azure_openai"] = Field(
+        default="lexical", examples=["lexical"]
+    )
+    embedding_model: Text = Field(
+        default="text-embedding-3-small", examples=["text-embedding-3-small"]
+    )
+    index: Literal["memory", "pgvector"] = Field(default="memory", examples=["memory"])
 
 
 SHIPPED_TOOLS = "tools_registry"
@@ -92,11 +102,31 @@ class ToolsServer(Section):
 
 
 class MemoryServer(Section):
-    """What was said before; without a Redis the process itself remembers."""
+    """What was said before, what is known of customers, and runbooks.
+
+    The database keeps all of it. `redis` and `redis_cluster` hold the ends of conversations at
+    hand for all processes, in the Redis that the section redis names; `in_process` each for itself.
+    """
 
     enabled: bool = Field(default=True, examples=["true"])
     backend: Literal["in_process", "redis", "redis_cluster"] = Field(
         default="in_process", examples=["redis_cluster"]
+    )
+
+
+class ChatTools(Section):
+    """What the answers of /v3/chat may do and show.
+
+    `tools` are the gateway's tools a model is offered, by name or with a `*` at the end; a caller
+    without the permission of one is not offered it. `link_hosts` are where links and images of an
+    answer may lead, over https; `*.example.com` is every host below that name. Others lose their link.
+    """
+
+    tools: tuple[Text, ...] = Field(
+        default=("tools__*",), max_length=100, examples=["[tools__list_invoices, crm__*]"]
+    )
+    link_hosts: tuple[Text, ...] = Field(
+        default=(), max_length=100, examples=["[help.example.com]"]
     )
 
 
@@ -113,4 +143,8 @@ class McpSettings(Section):
 
     gateway: GatewaySettings = GatewaySettings()
     servers: McpServers = McpServers()
+    chat: ChatTools = ChatTools()
     security: GatewaySecurity = GatewaySecurity()
+    outbound: OutboundSettings = OutboundSettings()
+    authorities: dict[UpstreamName, Authority] = Field(default_factory=dict, max_length=100)
+    upstreams: dict[UpstreamName, Upstream] = Field(default_factory=dict, max_length=100)

@@ -15,6 +15,7 @@ from config.interpolate import interpolate
 from config.modernise import modernise
 from config.problems import ConfigErrors, Notice
 from config.settings import Profile, Settings, Unset
+from config.upstream_check import check_upstreams
 from routing.errors import ConfigError
 
 _HERE = Path(__file__).parent
@@ -59,6 +60,7 @@ def load_settings(paths: Sequence[Path] | None, env: Mapping[str, str], profile:
         errors += checked.errors
         notices += checked.notices
         notices += check_gateway_port(settings, document)
+        errors += check_upstreams(settings, document, profile)
     if errors or settings is None:
         raise ConfigErrors(sorted(errors, key=lambda error: (error.path, error.line or 0)))
     return Loaded(settings, tuple(notices))
@@ -155,5 +157,6 @@ def _defaults_taken(document: Document, unset: Sequence[Unset]) -> list[Notice]:
             f"{', '.join(value.names)} not set; the default holds",
         )
         for value in unset
-        if not value.key.startswith(("platforms.", "sso.")) and (place := document.place(value.loc))
+        if not value.key.startswith(("platforms.", "sso.", "mcp.authorities."))
+        and (place := document.place(value.loc))
     ]

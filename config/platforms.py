@@ -125,10 +125,13 @@ class ModelSettings(PlatformSettings):
 class OpenAISettings(ModelSettings):
     """OpenAI, or a server that speaks its Responses wire at `base_url`.
 
-    `auth: workload_identity` takes the identity of the machine in place of a key.
+    `auth: workload_identity` takes the identity of the machine in place of a key. With `hosted_mcp`
+    OpenAI calls reading tools by itself, at `mcp.security.resource_url`; a simulator does it only
+    where `simulated` is written.
     """
 
     api_key: Credential | None = Field(default=None, examples=["${OPENAI_API_KEY}"])
+    hosted_mcp: bool | Literal["simulated"] = Field(default=False, examples=["true"])
     model: Text = Field(default="gpt-6.1-terra", examples=["gpt-6.1-terra"])
     base_url: WebAddress | None = Field(default=None, examples=["https://us.api.openai.com/v1"])
     auth: Literal["key", "workload_identity"] = Field(default="key", examples=["key"])
@@ -144,6 +147,7 @@ class AnthropicSettings(ModelSettings):
     """
 
     api_key: Credential | None = Field(default=None, examples=["${ANTHROPIC_API_KEY}"])
+    hosted_mcp: bool | Literal["simulated"] = Field(default=False, examples=["true"])
     model: Text = Field(default="claude-sonnet-5-5", examples=["claude-sonnet-5-5"])
     base_url: WebAddress | None = Field(default=None, examples=["https://gateway.example.com"])
     auth: Literal["key", "workload_identity"] = Field(default="key", examples=["key"])

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
 
 from pydantic import SecretStr
 
+from config.hosted import State, check_hosted, hosted_options
 from config.models import COPILOT_MODEL, ModelFacts, shipped_models
 from config.modernise import model_name
 from config.platforms import (
@@ -24,8 +24,6 @@ from config.settings import Profile, Settings
 from routing.errors import ConfigError
 from routing.money import Price
 from routing.platform_profile import PlatformProfile
-
-State = Literal["configured", "simulated", "disabled"]
 
 _USD_PER_CREDIT = Decimal("0.01")
 """Microsoft's pay-as-you-go price of a Copilot Credit, November 2026."""
@@ -81,6 +79,7 @@ def resolve_platforms(settings: Settings, profile: Profile) -> tuple[ResolvedPla
     resolved: list[ResolvedPlatform] = []
     for name, platform in settings.platforms.present():
         state, reason = _state(settings, name, platform, profile)
+        check_hosted(settings, name, platform, state)
         resolved.append(_resolve(settings, name, platform, state, reason))
     return tuple(resolved)
 
@@ -163,7 +162,7 @@ def _resolve(
         max_connections=platform.max_connections,
         replicas=platform.replicas,
         base_url=None if state == "simulated" else _base_url(platform),
-        options=_options(platform, model, state),
+        options=hosted_options(platform, state) | _options(platform, model, state),
         price_override=_price(platform),
         further_models=() if tunable is None else _further(name, tunable, model),
     )

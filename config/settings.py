@@ -7,13 +7,16 @@ from pydantic import AfterValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from config.assistants import Assistants
+from config.audit import AuditSettings
 from config.budgets import BudgetSettings, each_once
+from config.database import DatabaseSettings
 from config.gateway import McpSettings
 from config.platforms import Platforms
+from config.redis_settings import RedisSettings
 from config.regions import RegionSettings
 from config.routing import RoutingSettings
-from config.security import RbacSettings, SsoSettings
-from config.values import Section, Text, Whole
+from config.security import ProviderName, RbacSettings, SsoSettings
+from config.values import Cidr, Section, Text, Whole
 
 Profile = Literal["development", "production"]
 
@@ -35,6 +38,9 @@ class ServerSettings(Section):
     port: Whole = Field(default=8000, ge=1, le=65_535, examples=[8000])
     # 1 MiB: a long conversation is about 100 KB; what is larger is a mistake or an attack.
     max_body_bytes: Whole = Field(default=1_048_576, ge=1024, le=104_857_600, examples=[1_048_576])
+    # Whose word on where a caller is (X-Forwarded-For) is believed; a proxy that passes on what
+    # callers write there must not be among them.
+    trusted_proxies: tuple[Cidr, ...] = Field(default=(), max_length=64, examples=["[10.0.0.0/8]"])
 
 
 class Settings(Section):
@@ -47,9 +53,14 @@ class Settings(Section):
     platforms: Platforms = Platforms()
     routing: RoutingSettings = RoutingSettings()
     mcp: McpSettings = McpSettings()
+    redis: RedisSettings | None = None
     sso: SsoSettings | None = None
+    # Of the tenants' own, each for the people of one tenant.
+    sso_providers: dict[ProviderName, SsoSettings] = Field(default_factory=dict, max_length=1000)
     rbac: RbacSettings | None = None
+    audit: AuditSettings = AuditSettings()
     server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
     regions: RegionSettings | None = None
     assistants: Assistants = Field(default_factory=dict)
     # 1,000: every process reads them once a second, in 3 ms.

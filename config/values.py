@@ -1,5 +1,6 @@
 """Building blocks of the settings: the frozen base, and types that say what they expect."""
 
+from ipaddress import ip_network
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
@@ -50,6 +51,14 @@ def _web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError("write a network like 10.0.0.0/8, with no bits beside its mask") from None
+    return text
+
+
 Whole = Annotated[int, BeforeValidator(_not_a_switch)]
 """A whole number; the text of one is taken too, because variables are text."""
 
@@ -64,3 +73,6 @@ Credential = Annotated[SecretStr, AfterValidator(_sendable)]
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """An http or https address without a trailing slash."""
+
+Cidr = Annotated[str, AfterValidator(_network)]
+"""A network by its address and the length of its mask."""

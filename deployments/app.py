@@ -17,6 +17,7 @@ from deployments import options
 from deployments.boot import Boot
 from deployments.ingress.mcp_entry import McpEntry
 from deployments.ingress.server import Ingress
+from deployments.knowledge.embedders import indexer_options
 from deployments.mcp_gateway.composition import OwnServers, own_servers
 from deployments.mcp_gateway.server import McpGateway
 from deployments.platforms.server import PlatformReplica
@@ -49,7 +50,7 @@ def build_mcp(boot: Boot, servers: OwnServers = own_servers) -> Application:
     settings = load_settings(boot.config, os.environ, boot.profile).settings
     given = options.mcp_gateway(settings.mcp.gateway.max_connections)
     gateway = serve.deployment(**given)(serve.ingress()(McpGateway))
-    return gateway.bind(boot, McpEntry, servers)
+    return gateway.bind(boot, McpEntry, indexer_options, servers)
 
 
 def application(args: Mapping[str, str]) -> Application:

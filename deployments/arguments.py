@@ -28,16 +28,34 @@ def make_parser() -> argparse.ArgumentParser:
     create = actions.add_parser("create", help="print a new key, once")
     create.add_argument("name", help="what it is for")
     create.add_argument("--role", action="append", default=[], help="may be repeated; none: agent")
+    create.add_argument(
+        "--scope", action="append", default=[], help="of the roles' permissions only these"
+    )
+    create.add_argument(
+        "--network", action="append", default=[], help="usable from there only, as 10.0.0.0/8"
+    )
+    create.add_argument(
+        "--days", type=_positive, default=None, help="how long it lives; none: until revoked"
+    )
     actions.add_parser("list", help="every key, without its secret")
+    rotate = actions.add_parser("rotate", help="print a key that replaces another")
+    rotate.add_argument("key_id")
+    rotate.add_argument(
+        "--hours", type=_positive, default=24.0, help="how long the old one still opens (24)"
+    )
     actions.add_parser("revoke", help="end a key").add_argument("key_id")
-    keys.add_argument("--config", action="append", type=Path, help="whose roles; none: as shipped")
+    keys.add_argument(
+        "--config", action="append", type=Path, help="whose roles and database; none: as shipped"
+    )
     keys.set_defaults(profile="development")
+    _add_audit(commands.add_parser("audit", help="who did what: verify, search, export"))
     _add_decision(commands.add_parser("decision", help="why an answer came from where it came"))
     _add_agent_engine(commands.add_parser("agent-engine", help="Google's hosted agents"))
     _add_drill(
         commands.add_parser("drill", help="replay an outage, and see who would have answered")
     )
     _add_knowledge(commands.add_parser("knowledge", help="what a company knows: bring it in"))
+    _add_memory(commands.add_parser("memory", help="what is remembered of a customer; runbooks"))
     _add_savings(commands.add_parser("savings", help="what routing saved, and what it did not"))
     _add_simulate(
         commands.add_parser(
@@ -58,9 +76,34 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_audit(command: argparse.ArgumentParser) -> None:
+    _add_config(command)
+    actions = command.add_subparsers(dest="action", required=True)
+    verify = actions.add_parser("verify", help="name the first broken link; 1 if there is one")
+    verify.add_argument(
+        "path", nargs="?", type=Path, help="a copied folder of chains; none: this machine's"
+    )
+    verify.add_argument("--heads", type=Path, help="heads that were written down elsewhere")
+    verify.add_argument(
+        "--public-key", type=Path, help="whom to believe (PEM); none: this machine's keys"
+    )
+    search = actions.add_parser("search", help="records, the newest first")
+    search.add_argument("--limit", type=int, default=100, help="how many (100)")
+    export = actions.add_parser("export", help="the same for whoever collects logs, all of them")
+    export.add_argument("--format", choices=("ocsf",), default="ocsf", help="lines of OCSF 1.6")
+    for sought in (search, export):
+        sought.add_argument("--tenant", help="whose; none: everybody's, and strangers'")
+        sought.add_argument("--since", help="a date or moment; none: 30 days before the end")
+        sought.add_argument("--until", help="a date or moment; none: now")
+        # `action` is the word for verify, search and export already.
+        sought.add_argument("--action", dest="what", help="what was done, as records have it")
+        for name in ("subject", "outcome", "object"):
+            sought.add_argument(f"--{name}", help="as GET /v3/audit takes it")
+
+
 def _add_decision(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tenant", default=TENANT, help=f"whose decision (default: {TENANT})")
-    command.set_defaults(profile="development", config=None)
+    _add_config(command)
     actions = command.add_subparsers(dest="action", required=True)
     name = "the decision's id, as answers have it: dec_..."
     actions.add_parser("show", help="print it").add_argument("id", help=name)
@@ -114,7 +157,7 @@ def _add_drill(command: argparse.ArgumentParser) -> None:
 
 def _add_knowledge(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tenant", default=TENANT, help=f"whose knowledge (default: {TENANT})")
-    command.set_defaults(profile="development", config=None)
+    _add_config(command)
     actions = command.add_subparsers(dest="action", required=True)
     ingest = actions.add_parser(
         "ingest", help="bring in a file, a folder or a page, or bring it up to date"
@@ -155,13 +198,27 @@ def _add_knowledge(command: argparse.ArgumentParser) -> None:
         )
 
 
+def _add_memory(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--tenant", default=TENANT, help=f"whose memory (default: {TENANT})")
+    _add_config(command)
+    actions = command.add_subparsers(dest="action", required=True)
+    user = "the customer's user_id"
+    actions.add_parser("show", help="facts, conversations and runs").add_argument("user", help=user)
+    actions.add_parser(
+        "erase", help="remove all of it and print how much; 1 if some could not be reached"
+    ).add_argument("user", help=user)
+    actions.add_parser("publish", help="keep a version of a runbook").add_argument(
+        "file", type=Path, help="a .yaml file"
+    )
+
+
 def _add_savings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tenant", default=TENANT, help=f"whose answers (default: {TENANT})")
     command.add_argument("--since", help="a date or moment; none: 30 days before the end")
     command.add_argument("--until", help="a date or moment; none: now")
     command.add_argument("--by", choices=("platform", "strategy", "day"), help="for each besides")
     command.add_argument("--json", action="store_true", help="print JSON in place of the table")
-    command.set_defaults(profile="development", config=None)
+    _add_config(command)
 
 
 def _add_simulate(command: argparse.ArgumentParser) -> None:
@@ -184,7 +241,15 @@ def _add_simulate(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--tenant", default=TENANT, help=f"whose ledger (default: {TENANT})")
     command.add_argument("--output", type=Path, help="where `train` writes the weights")
-    command.set_defaults(profile="development", config=None)
+    _add_config(command)
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    """For what needs the configuration's database and nothing else of it."""
+    command.add_argument(
+        "--config", action="append", type=Path, help="whose database; none: as shipped"
+    )
+    command.set_defaults(profile="development")
 
 
 def _share(text: str) -> float:
@@ -199,3 +264,10 @@ def _port(text: str) -> int:
     if not 1 <= port <= 65_535:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
     return port
+
+
+def _positive(text: str) -> float:
+    """A number over 0, of hours or days; ten years of either are too many to mean."""
+    if not 0 < (number := float(text)) <= 3660:
+        raise argparse.ArgumentTypeError("a number over 0 and at most 3660 belongs here")
+    return number

@@ -48,6 +48,26 @@ class Boot:
         return self.home / "mcp.keys"
 
     @property
+    def key_pepper(self) -> Path:
+        """Where the first start leaves the pepper of the hashes of API keys (mode 0600)."""
+        return self.home / "api-keys.pepper"
+
+    @property
+    def audit(self) -> Path:
+        """The folder of the audit log's chains."""
+        return self.home / "audit"
+
+    @property
+    def audit_heads(self) -> Path:
+        """Where their heads are written down, unless the configuration names a better place."""
+        return self.home / "audit-heads"
+
+    @property
+    def audit_keys(self) -> Path:
+        """Where the first start leaves the key that signs the audit log (mode 0600)."""
+        return self.home / "audit.keys"
+
+    @property
     def admin_key(self) -> Path:
         """Where the first start leaves the administrator's key (mode 0600)."""
         return self.home / "admin.key"

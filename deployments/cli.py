@@ -40,6 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
+    plain = {
+        "agent-engine": _agent_engine,
+        "audit": _audit,
+        "decision": _decision,
+        "keys": _keys,
+        "memory": _memory,
+        "savings": _savings,
+        "simulate": _simulate,
+    }
     status = 0
     match asked.command:
         case "check":
@@ -48,20 +57,12 @@ def _run(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
             from deployments.run import run  # noqa: PLC0415  `check` needs none of it
 
             run(boot, asked.port, console)
-        case "keys":
-            status = _keys(boot, asked)
-        case "agent-engine":
-            status = _agent_engine(boot, asked)
-        case "decision":
-            status = _decision(boot, asked)
         case "drill":
             status = _drill(boot, asked, console)
         case "knowledge":
             status = _knowledge(boot, asked, console)
-        case "savings":
-            status = _savings(boot, asked)
-        case "simulate":
-            status = _simulate(boot, asked)
+        case known if known in plain:
+            status = plain[known](boot, asked)
         case unknown:
             raise AssertionError(unknown)
     return status
@@ -80,6 +81,23 @@ def _decision(boot: Boot, asked: argparse.Namespace) -> int:
         asyncio.run(replay.show(boot, asked.tenant, asked.id))
         return 0
     return 0 if asyncio.run(replay.again(boot, asked.tenant, asked.id)) else 1
+
+
+def _audit(boot: Boot, asked: argparse.Namespace) -> int:
+    from deployments import audit_command  # noqa: PLC0415
+
+    if asked.action == "verify":
+        done = audit_command.check(boot, asked.path, asked.heads, asked.public_key)
+        return 0 if asyncio.run(done) else 1
+    names = ("since", "until", "subject", "outcome", "object")
+    sought = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    if asked.what is not None:
+        sought["action"] = asked.what
+    if asked.action == "search":
+        asyncio.run(audit_command.search(boot, asked.tenant, sought, asked.limit, SystemClock()))
+    else:
+        asyncio.run(audit_command.export(boot, asked.tenant, sought, SystemClock()))
+    return 0
 
 
 def _knowledge(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
@@ -108,6 +126,20 @@ def _knowledge(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
             return 0 if asyncio.run(done) else 1
         case unknown:
             raise AssertionError(unknown)
+
+
+def _memory(boot: Boot, asked: argparse.Namespace) -> int:
+    from deployments.memory import command  # noqa: PLC0415
+
+    clock, done = SystemClock(), True
+    match asked.action:
+        case "show":
+            asyncio.run(command.show(boot, asked.tenant, asked.user, clock))
+        case "erase":
+            done = asyncio.run(command.erase(boot, asked.tenant, asked.user, clock))
+        case _:
+            asyncio.run(command.publish(boot, asked.tenant, asked.file, clock))
+    return 0 if done else 1
 
 
 def _savings(boot: Boot, asked: argparse.Namespace) -> int:
@@ -144,7 +176,20 @@ def _keys(boot: Boot, asked: argparse.Namespace) -> int:
     match asked.action:
         case "create":
             roles = asked.role or ["agent"]
-            asyncio.run(keys.create(boot, asked.tenant, asked.name, roles, clock))
+            asyncio.run(
+                keys.create(
+                    boot,
+                    asked.tenant,
+                    asked.name,
+                    roles,
+                    clock,
+                    frozenset(asked.scope),
+                    tuple(asked.network),
+                    asked.days,
+                )
+            )
+        case "rotate":
+            asyncio.run(keys.rotate(boot, asked.tenant, asked.key_id, asked.hours, clock))
         case "list":
             asyncio.run(keys.show(boot, asked.tenant))
         case _:
@@ -193,12 +238,13 @@ def _check(boot: Boot) -> int:
     from config.loader import load_settings  # noqa: PLC0415
     from config.quality import quality_of  # noqa: PLC0415
     from deployments.mcp_gateway.business.resolve import configured_registry  # noqa: PLC0415
+    from deployments.mcp_gateway.upstreams.permissions import check_permissions  # noqa: PLC0415
     from deployments.security.rbac import roles_of  # noqa: PLC0415
 
     status, lines = run(boot.config, os.environ, boot.profile)
     if status == 0:
         settings = load_settings(boot.config, os.environ, boot.profile).settings
-        roles_of(settings.rbac)
+        check_permissions(settings, roles_of(settings.rbac).permissions, boot.config)
         configured_registry(settings, boot.config)
         quality_of(settings.routing.adaptive)
     sys.stdout.write("\n".join(lines) + "\n")

@@ -9,3 +9,4 @@ _HOME = Path(config.__file__).parent / "northwind"
 ARTICLES = _HOME / "articles"
 RULES = _HOME / "extraction.yaml"
 RECORDS = _HOME
+RUNBOOKS = _HOME / "runbooks"

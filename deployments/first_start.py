@@ -1,16 +1,23 @@
 """What the first start leaves in the data directory: tables, the demo company, an administrator's key."""
 
 from actors.database.accounts import Accounts
+from actors.database.conversations import Conversations
 from actors.database.engine import open_database
 from actors.database.knowledge import KnowledgeStore
+from actors.database.runbooks import RunbookStore
 from actors.knowledge import Records
 from actors.knowledge.ingest import Reading, ingest
+from actors.memory import Runbooks
+from deployments.auditing import on_record
 from deployments.boot import Boot
-from deployments.demo import ARTICLES, RECORDS, RULES, TENANT
+from deployments.database import address_of
+from deployments.demo import ARTICLES, RECORDS, RULES, RUNBOOKS, TENANT
 from deployments.flags import write_secret
 from deployments.knowledge.files import find
 from deployments.knowledge.rules import read_rules
 from deployments.mcp_gateway.state_keys import make_keys
+from deployments.memory.command import publish_file
+from deployments.security.pepper import make_pepper, read_pepper
 from routing.clock import Clock
 from routing.errors import ConfigError
 
@@ -21,17 +28,22 @@ async def prepare(boot: Boot, clock: Clock) -> None:
     The key's secret is in `boot.admin_key` (mode 0600) and nowhere else: the database
     holds its hash. Deleting the file makes a new key at the next start.
     """
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
         await Records(database).load(TENANT, RECORDS)
         await ingest_demo(KnowledgeStore(database), clock)
+        runbooks = Runbooks(RunbookStore(database), Conversations(database), clock)
+        for path in sorted(RUNBOOKS.glob("*.yaml")):
+            await publish_file(runbooks, TENANT, path)
         make_keys(boot.mcp_keys)
+        make_pepper(boot.key_pepper)
         if not boot.admin_key.exists():
-            made = await Accounts(database).create_key(
-                TENANT, "made at the first start", frozenset({"admin"}), clock.now()
-            )
-            write_secret(boot.admin_key, made.secret)
+            async with on_record(boot, TENANT, "keys create", clock):
+                made = await Accounts(database, read_pepper(boot.key_pepper)).create_key(
+                    TENANT, "made at the first start", frozenset({"admin"}), clock.now()
+                )
+                write_secret(boot.admin_key, made.secret)
     finally:
         await database.aclose()
 

@@ -4,30 +4,55 @@ import os
 import sys
 from collections.abc import Sequence
 
-from actors.database.accounts import Accounts
-from actors.database.engine import open_database
+from actors.database.accounts import Accounts, ApiKey
+from actors.database.engine import Database, open_database
 from config.loader import load_settings
+from deployments.auditing import on_record
 from deployments.boot import Boot
+from deployments.database import address_of
+from deployments.security.client_address import networks_of
+from deployments.security.pepper import make_pepper, read_pepper
 from deployments.security.rbac import roles_of
 from routing.clock import Clock, rfc3339
 from routing.errors import RequestError
 
 
-async def create(boot: Boot, tenant: str, name: str, roles: Sequence[str], clock: Clock) -> None:
+async def create(
+    boot: Boot,
+    tenant: str,
+    name: str,
+    roles: Sequence[str],
+    clock: Clock,
+    scopes: frozenset[str] = frozenset(),
+    networks: tuple[str, ...] = (),
+    days: float | None = None,
+) -> None:
     """Print a new key, alone on standard output: nobody can be shown it again.
 
     Raises:
-        RequestError: there is no such role.
+        RequestError: there is no such role, scope or network.
     """
     settings = load_settings(boot.config, os.environ, boot.profile).settings
     known = roles_of(settings.rbac).grants
     if unknown := [role for role in roles if role not in known]:
         there = ", ".join(known)
         raise RequestError("unknown_role", f"no role {', '.join(unknown)}; there are: {there}")
-    database = open_database(boot.database)
+    granted = frozenset[str]().union(*(known[role] for role in roles))
+    if beyond := sorted(scopes - granted):
+        raise RequestError("unknown_scope", f"not granted by the roles: {', '.join(beyond)}")
+    try:
+        networks_of(networks)
+    except ValueError as error:
+        raise RequestError("invalid_network", f"{error}; write 10.0.0.0/8") from error
+    now = clock.now()
+    expires_at = None if days is None else now + days * 86_400
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
-        made = await Accounts(database).create_key(tenant, name, frozenset(roles), clock.now())
+        async with on_record(boot, tenant, "keys create", clock):
+            made = await _accounts(boot, database).create_key(
+                tenant, name, frozenset(roles), now, expires_at, scopes or None, networks or None
+            )
     finally:
         await database.aclose()
     sys.stdout.write(made.secret + "\n")
@@ -35,16 +60,42 @@ async def create(boot: Boot, tenant: str, name: str, roles: Sequence[str], clock
 
 async def show(boot: Boot, tenant: str) -> None:
     """Print the tenant's keys, newest first, without their secrets."""
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
         for key in await Accounts(database).list_keys(tenant):
-            ended = "" if key.revoked_at is None else f"  revoked {rfc3339(key.revoked_at)}"
+            ended = _ended(key)
             roles = ",".join(sorted(key.roles))
             made = rfc3339(key.created_at)
             sys.stdout.write(f"{key.key_id}  {made}  {roles:<12}  {key.name}{ended}\n")
     finally:
         await database.aclose()
+
+
+async def rotate(boot: Boot, tenant: str, key_id: str, hours: float, clock: Clock) -> None:
+    """Print the key that replaces another, which opens so many hours more.
+
+    Raises:
+        RequestError: the tenant has no such live key.
+        ConflictError: it was replaced a moment ago, and both keys still open.
+    """
+    database = open_database(address_of(boot))
+    try:
+        await database.migrate()
+        now = clock.now()
+        accounts = _accounts(boot, database)
+        old = await accounts.find_key(key_id)
+        ends_at = None if old is None else old.expires_at
+        life_s = None if old is None or ends_at is None else ends_at - old.created_at
+        async with on_record(boot, tenant, "keys rotate", clock):
+            made = await accounts.replace_key(
+                tenant, key_id, now, hours * 3600, None if life_s is None else now + life_s
+            )
+    finally:
+        await database.aclose()
+    if made is None:
+        raise RequestError("unknown_key", f"{tenant} has no live key {key_id}")
+    sys.stdout.write(made.secret + "\n")
 
 
 async def revoke(boot: Boot, tenant: str, key_id: str, clock: Clock) -> None:
@@ -53,10 +104,29 @@ async def revoke(boot: Boot, tenant: str, key_id: str, clock: Clock) -> None:
     Raises:
         RequestError: the tenant has no such key, or it was revoked before.
     """
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
-        if not await Accounts(database).revoke_key(tenant, key_id, clock.now()):
+        async with on_record(boot, tenant, "keys revoke", clock):
+            revoked = await Accounts(database).revoke_key(tenant, key_id, clock.now())
+        if not revoked:
             raise RequestError("unknown_key", f"{tenant} has no live key {key_id}")
     finally:
         await database.aclose()
+
+
+def _ended(key: ApiKey) -> str:
+    """What narrows a key, and when it ends or ended."""
+    parts = [
+        "" if key.scopes is None else f"only {','.join(sorted(key.scopes))}",
+        "" if key.networks is None else f"from {','.join(key.networks)}",
+        "" if key.expires_at is None else f"until {rfc3339(key.expires_at)}",
+        "" if key.revoked_at is None else f"revoked {rfc3339(key.revoked_at)}",
+    ]
+    return "".join(f"  {part}" for part in parts if part)
+
+
+def _accounts(boot: Boot, database: Database) -> Accounts:
+    """Also before the first start: the pepper made here is the one it will find."""
+    make_pepper(boot.key_pepper)
+    return Accounts(database, read_pepper(boot.key_pepper))

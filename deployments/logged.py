@@ -7,6 +7,7 @@ from actors.database.engine import open_database
 from actors.database.feedback import Feedback, FeedbackRow
 from actors.database.ledger import Ledger
 from deployments.boot import Boot
+from deployments.database import address_of
 from deployments.recorded import LoggedRow
 
 ROWS_MAX = 50_000
@@ -27,7 +28,7 @@ async def read_logged(boot: Boot, tenant: str) -> list[LoggedRow]:
     Left out are those that another target gave than was chosen, whose probability nobody
     knows, and those without a price.
     """
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
         decisions, ledger = Decisions(database), Ledger(database)

@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+import ray
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig
 
 from config.platforms import Replicas
@@ -39,6 +40,11 @@ class DeploymentOptions(TypedDict, total=False):
     autoscaling_config: AutoscalingConfig
     graceful_shutdown_timeout_s: float
     max_surge_percent: int
+
+
+def nodes_alive() -> int:
+    """How many machines this cluster has just now."""
+    return sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
 
 
 def deployment_name(platform: str) -> str:

@@ -8,13 +8,14 @@ from actors.database.engine import Database, open_database
 from actors.database.worlds import Worlds
 from deployments.agent.certificate import read_certificate, replay
 from deployments.boot import Boot
+from deployments.database import address_of
 from routing.errors import RequestError
 from routing.message import Json
 
 
 async def show(boot: Boot, tenant: str, decision_id: str) -> None:
     """Print a kept decision as JSON."""
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         print(json.dumps((await _kept(database, tenant, decision_id)).body, indent=2))  # noqa: T201
     finally:
@@ -28,7 +29,7 @@ async def again(boot: Boot, tenant: str, decision_id: str) -> bool:
         RequestError: there is no such decision, its certificate is another version's, or
             the state of the world it was taken on is not kept any more.
     """
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         body = dict((await _kept(database, tenant, decision_id)).body)
         match body.pop("certificate", None):

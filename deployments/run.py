@@ -25,7 +25,9 @@ from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments import first_start, flags
 from deployments.boot import SIMULATOR_KEY, Boot
+from deployments.database import address_of
 from deployments.mcp_gateway.business.resolve import configured_registry
+from deployments.mcp_gateway.upstreams.permissions import check_permissions
 from deployments.security.rbac import roles_of
 from deployments.simulators.process import Simulators
 from routing.clock import SystemClock
@@ -59,8 +61,12 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
     settings = loaded.settings
     port = settings.server.port if port is None else port
     resolved = resolve_platforms(settings, boot.profile)
-    roles_of(settings.rbac)
+    check_permissions(settings, roles_of(settings.rbac).permissions, boot.config)
     configured_registry(settings, boot.config)
+    # Here and not above: it knows the indexer, and Ray reads its switches when it is imported.
+    from deployments.knowledge.embedders import indexer_options  # noqa: PLC0415
+
+    indexer_options(boot, settings, address_of(boot, settings))
     quality_of(settings.routing.adaptive)
     if all(p.state == "disabled" for p in resolved):
         why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"

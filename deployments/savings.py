@@ -9,6 +9,7 @@ from rich.table import Table
 from actors.database.engine import open_database
 from actors.database.savings import By, Savings
 from deployments.boot import Boot
+from deployments.database import address_of
 from routing.clock import rfc3339
 from routing.period import Period
 from routing.savings_report import Baseline, Group, Report
@@ -24,7 +25,7 @@ _NAMES = {
 
 async def show(boot: Boot, tenant: str, period: Period, by: By | None, *, as_json: bool) -> None:
     """Print the tenant's report on the period."""
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
         reports = await Savings(database).report(tenant, period, by)

@@ -9,7 +9,7 @@ Russac et al. 2019, discounted linear bandits).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import mul
 
@@ -194,5 +194,3 @@ def _inverse(matrix: _Matrix) -> _Matrix:
 
 UNTAUGHT = _believe(_Evidence(0, [[0.0] * CONTEXT for _ in _PRIOR], [0.0] * CONTEXT, 0.0))
 """What is believed of a target nobody reported on: the prediction, to about a tenth."""
-
-NOTHING_TAUGHT: Mapping[str, Belief] = {}

@@ -10,7 +10,7 @@ from random import Random
 from typing import TypeAlias, TypeVar
 
 DRAWS = 1_000
-"""The ends of a 95 % interval are the 25th of these from either side: they move by a few percent
+"""The ends of a 95 % interval are the 26th of these from either side: they move by a few percent
 of its width from seed to seed. 0.1 s for 256 groups of five pairs."""
 
 _BEYOND = 0.025

@@ -29,9 +29,11 @@ RESTART_SURE = 24
 def can_continue(request: ChatRequest) -> bool:
     """Whether another platform may go on in mid-answer: with prose alone.
 
-    Half a JSON document or half a tool call of one model is no beginning for another.
+    Half a JSON document or half a tool call of one model is no beginning for another. Where tools
+    are there to be read about and must not be called, there is no half call.
     """
-    return not request.tools and request.response_schema is None
+    may_call = bool(request.tools) and request.tool_choice != "none"
+    return not may_call and request.response_schema is None
 
 
 def continue_from(request: ChatRequest, said: str) -> ChatRequest:
@@ -80,10 +82,13 @@ class Seam:
         """How many characters of `held` were said before."""
         if held.startswith(self._said):
             return len(self._said)
-        for size in range(min(len(held), len(self._tail)), 0, -1):
+        anew = len(held) >= RESTART_SURE and held[:RESTART_SURE] == self._said[:RESTART_SURE]
+        # A word that begins like the answer itself is no repetition where the answer begins again.
+        least = OVERLAP_SURE if anew else 1
+        for size in range(min(len(held), len(self._tail)), least - 1, -1):
             if self._tail.endswith(held[:size]) and self._is_repetition(size):
                 return size
-        if held[:RESTART_SURE] == self._said[:RESTART_SURE] and len(held) >= RESTART_SURE:
+        if anew:
             raise BeganAnew
         return 0
 

@@ -4,13 +4,14 @@ The same arguments give the same decision, so a recorded one can be replayed and
 about. It costs tens of microseconds, so every replica decides for itself.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from routing.conformal import share_within
 from routing.eligibility import Candidate, assess
-from routing.errors import ErrorKind, NoPlatformAvailable, PlatformError, RequestError, Violation
+from routing.errors import ErrorKind, NoPlatformAvailable, PlatformError
 from routing.impossible import explain_impossible
+from routing.knee import full_reasons, give_way
 from routing.learned import Judgement
 from routing.message import Json, JsonObject
 from routing.plan import AttemptPlan, make_plan
@@ -22,6 +23,7 @@ from routing.question import Question
 from routing.scorecard import Snapshot
 from routing.size import Size
 from routing.slowness import slow_reasons, stand_back
+from routing.wish import as_wished, check_names, comes_first, wish_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ def decide(
             could ever take the request; each limit is named with its smallest relaxation.
         NoPlatformAvailable: those that could asked not to be called for now, or there is none.
     """
-    _check_names(profiles, question)
-    is_requested = _wish(question)
+    check_names(profiles, question)
+    is_requested = wish_of(question)
     policy, judge = policies[question.strategy], None
     if question.strategy is Strategy.ADAPTIVE:
         policy = Adaptive(snapshot.learned)
@@ -132,24 +134,12 @@ def decide(
     eligible = [candidate for candidate in candidates if not candidate.reasons]
     if eligible:
         ranking = _rank(eligible, policy, question)
-        ranked = _as_wished(ranking.order, question)
+        ranked = as_wished(ranking.order, question)
     else:
         ranked = [_least_bad(candidates, question.now)]
         ranking = Ranking(ranked)
     plan = make_plan(ranked, question.asking_s, question.max_attempts, question.facts, question.now)
     return Decision(decision_id, question, snapshot.version, candidates, plan, ranking.propensity)
-
-
-def _wish(question: Question) -> Callable[[PlatformProfile], bool] | None:
-    """Whether a target is among those asked for; None where any is."""
-    platform, model = question.platform, question.model
-    if platform is None and model is None:
-        return None
-    fallbacks = frozenset(question.fallback_platforms)
-    return lambda profile: (
-        profile.name in fallbacks
-        or ((platform is None or profile.name == platform) and model in {None, profile.model})
-    )
 
 
 def _rank(eligible: Sequence[Candidate], policy: Policy, question: Question) -> Ranking:
@@ -158,7 +148,7 @@ def _rank(eligible: Sequence[Candidate], policy: Policy, question: Question) -> 
     They are drawn among themselves, so that the propensity is that of coming first.
     """
     rng = Seeded(question.seed)
-    name = _wished_first(eligible, question)
+    name = comes_first(eligible, question)
     if name is None:
         return _after_yielding(policy(eligible, rng), eligible, policy, question)
     front = [candidate for candidate in eligible if candidate.platform == name]
@@ -170,71 +160,26 @@ def _rank(eligible: Sequence[Candidate], policy: Policy, question: Question) -> 
     return Ranking([*ranking.order, *behind.order], ranking.propensity)
 
 
-def _wished_first(eligible: Sequence[Candidate], question: Question) -> str | None:
-    """The platform that is asked first whatever the strategy says; None where the strategy says."""
-    if question.platform is None:
-        return None
-    there = {candidate.platform for candidate in eligible}
-    names = (question.platform, *question.fallback_platforms)
-    return next((name for name in names if name in there), None)
-
-
 def _after_yielding(
     ranking: Ranking, eligible: Sequence[Candidate], policy: Policy, question: Question
 ) -> Ranking:
-    """The ranking after those that are much slower than usual have stood back."""
+    """The ranking after those that are much slower than usual or full have stood back."""
     strategy, now = question.strategy, question.now
-    order = stand_back(ranking.order, strategy, now)
+
+    def yielded(order: Sequence[Candidate]) -> Sequence[Candidate]:
+        return give_way(stand_back(order, strategy, now), strategy)
+
+    order = yielded(ranking.order)
     if order is ranking.order:
         return ranking
     if not isinstance(policy, Adaptive):
         return Ranking(order, ranking.propensity)
 
     def is_first(drawn: Candidate) -> bool:
-        return stand_back(policy.order(eligible, drawn), strategy, now)[0] is order[0]
+        return yielded(policy.order(eligible, drawn))[0] is order[0]
 
     shares = zip(eligible, policy.shares(eligible), strict=True)
     return Ranking(order, sum(share for drawn, share in shares if is_first(drawn)))
-
-
-def _as_wished(order: Sequence[Candidate], question: Question) -> list[Candidate]:
-    """The ranking, first by the caller's own order of platforms, then so that platforms differ.
-
-    What befalls one model of a platform mostly befalls the others: they come last.
-    """
-    first = question.platform
-    fallbacks = question.fallback_platforms
-    if first is None and not fallbacks:
-        return _spread(order)
-    if first is None:
-        best = order[0]
-        rest = [c for c in order if c is not best and c.platform in fallbacks]
-    else:
-        own = [c for c in order if c.platform == first]
-        if not own:
-            return _in_order_of(fallbacks, order)
-        best = own[0]
-        rest = [c for c in order if c is not best]
-    return [best, *_in_order_of(fallbacks, rest), *(c for c in rest if c.platform not in fallbacks)]
-
-
-def _in_order_of(names: Sequence[str], order: Sequence[Candidate]) -> list[Candidate]:
-    """The best of each named platform in the order of the names, then their other models."""
-    # dict.fromkeys drops a name given twice.
-    by_name = [c for name in dict.fromkeys(names) for c in order if c.platform == name]
-    return _spread(by_name)
-
-
-def _spread(order: Sequence[Candidate]) -> list[Candidate]:
-    """The best of every platform first, their other models behind."""
-    seen: set[str] = set()
-    front: list[Candidate] = []
-    behind: list[Candidate] = []
-    for candidate in order:
-        platform = candidate.profile.name
-        (behind if platform in seen else front).append(candidate)
-        seen.add(platform)
-    return front + behind
 
 
 def _least_bad(candidates: Sequence[Candidate], now: float) -> Candidate:
@@ -267,23 +212,6 @@ def _resting_error(candidate: Candidate, now: float) -> PlatformError:
     return PlatformError(candidate.platform, kind, detail, until - now)
 
 
-def _check_names(profiles: Sequence[PlatformProfile], question: Question) -> None:
-    platform, fallbacks = question.platform, question.fallback_platforms
-    if platform is None and not fallbacks:
-        return
-    known = {profile.name for profile in profiles}
-    asked = [("/platform", platform)] if platform is not None else []
-    asked += [(f"/fallback_platforms/{i}", name) for i, name in enumerate(fallbacks)]
-    there = ", ".join(sorted(known))
-    violations = tuple(
-        Violation(where, f"{name} is not configured here; there are: {there}")
-        for where, name in asked
-        if name not in known
-    )
-    if violations:
-        raise RequestError("platform_unknown", "a platform asked for is not configured", violations)
-
-
 def _candidate_json(
     candidate: Candidate, size: Size, limit_ms: float | None, now: float
 ) -> dict[str, Json]:
@@ -305,6 +233,7 @@ def _candidate_json(
             for reason in (
                 *candidate.reasons,
                 *slow_reasons(candidate, now),
+                *full_reasons(candidate),
             )
         ],
     }

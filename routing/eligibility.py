@@ -127,8 +127,9 @@ def assess(
     price, limit_usd = profile.price, requirements.max_cost_usd
     max_tokens, expected_usd = wanted, None
     if price is not None:
-        if limit_usd is not None:
-            max_tokens = _paid(price, requirements, limit_usd, input_bound, wanted)
+        quick_usd = requirements.quick_max_cost or 0.0
+        if limit_usd is not None and not price.surely_within(input_bound, wanted, quick_usd):
+            max_tokens = affordable_tokens(price, limit_usd, input_bound, wanted)
             if max_tokens < floor:
                 reasons.append(_too_dear(price, limit_usd, input_bound, floor))
                 max_tokens = floor
@@ -172,15 +173,6 @@ def _length(profile: PlatformProfile, facts: TaskFacts, reasons: list[Reason]) -
         return room, floor
     reasons.append(_window_exceeded(profile, facts.input_tokens_expected, floor))
     return floor, floor
-
-
-def _paid(
-    price: Price, requirements: Requirements, limit_usd: Decimal, input_tokens: int, wanted: int
-) -> int:
-    """The output tokens, up to `wanted`, that the limit pays for."""
-    if price.surely_within(input_tokens, wanted, requirements.quick_max_cost or 0.0):
-        return wanted
-    return affordable_tokens(price, limit_usd, input_tokens, wanted)
 
 
 def latency_bound_ms(profile: PlatformProfile, scorecard: Scorecard, size: Size) -> float:

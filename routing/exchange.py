@@ -63,6 +63,15 @@ class ResponseSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class HostedTools:
+    """Tools that a vendor may call by itself, at our address, with a token for them alone."""
+
+    server_url: str
+    token: str = field(repr=False)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What one platform is asked, in nobody's wire format.
 
@@ -74,6 +83,7 @@ class ChatRequest:
     what was said before in, empty where it has yet to begin one. `thread_key` is a hash
     that stands for the customer's conversation: a platform that remembers conversations by
     itself goes on with the one it had under it, and is then told only what it has not heard.
+    `hosted` is for platforms that are configured to call tools themselves; others are not told.
     """
 
     model: str
@@ -89,6 +99,7 @@ class ChatRequest:
     stable_system_chars: int = 0
     vendor_conversation: str | None = None
     thread_key: str | None = None
+    hosted: HostedTools | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,7 @@ _LOG_GAMMA = math.log(_GAMMA)
 _ESTIMATE = 2 / (_GAMMA + 1)
 _LOWEST = math.ceil(math.log(MIN_MS) / _LOG_GAMMA)
 _HIGHEST = math.ceil(math.log(MAX_MS) / _LOG_GAMMA)
-MAX_BUCKETS = _HIGHEST - _LOWEST + 1
-"""436: the most a sketch can hold, whatever it is fed."""
+"""The most a sketch can hold, whatever it is fed, is 436 buckets."""
 
 
 class LatencySketch:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from routing.breaker import BreakerPhase
 from routing.message import Json, JsonObject
 from routing.quantile import LatencySketch
 from routing.size import Size
@@ -32,15 +31,11 @@ ENOUGH = 20
 class TargetFigures:
     """One target as a region saw it lately.
 
-    `latencies` has for each size of request the buckets of a `LatencySketch`; `attempts`
-    and `failures` are of the last minute.
+    `latencies` has for each size of request the buckets of a `LatencySketch`. Whether it is well is
+    not told: another region reaches it by another way and with another key.
     """
 
     latencies: tuple[tuple[tuple[int, int], ...], ...] = ((),) * len(Size)
-    attempts: int = 0
-    failures: int = 0
-    in_flight: int = 0
-    breaker: BreakerPhase = BreakerPhase.CLOSED
 
     def sketch(self) -> LatencySketch:
         """The latencies of every size together."""
@@ -51,33 +46,14 @@ class TargetFigures:
 
     def to_json(self) -> JsonObject:
         """As it is sent."""
-        return {
-            "latencies": [LatencySketch(buckets).to_dict() for buckets in self.latencies],
-            "attempts": self.attempts,
-            "failures": self.failures,
-            "in_flight": self.in_flight,
-            "breaker": self.breaker.value,
-        }
+        return {"latencies": [LatencySketch(buckets).to_dict() for buckets in self.latencies]}
 
     @classmethod
     def from_json(cls, plain: Json) -> "TargetFigures":
         """What `to_json` described; raises ValueError if it is anything else."""
         match plain:
-            case {
-                "latencies": list(latencies),
-                "attempts": int(attempts),
-                "failures": int(failures),
-                "in_flight": int(in_flight),
-                "breaker": str(breaker),
-                **rest,
-            } if not rest and len(latencies) == len(Size) and 0 <= failures <= attempts:
-                return cls(
-                    tuple(tuple(_sketch(sketch).buckets) for sketch in latencies),
-                    attempts,
-                    failures,
-                    max(in_flight, 0),
-                    BreakerPhase(breaker),
-                )
+            case {"latencies": list(latencies), **rest} if not rest and len(latencies) == len(Size):
+                return cls(tuple(tuple(_sketch(sketch).buckets) for sketch in latencies))
             case _:
                 raise ValueError("not a target's figures")
 

@@ -5,7 +5,7 @@ from drawing those groups again and again: every answer of the period counts, ho
 there are, and memory stays the same. Money is whole pico-dollars and exact.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -267,7 +267,8 @@ def _with_intervals(baseline: Baseline, drawn: Sequence[Pair]) -> Baseline:
     if not drawn or not baseline.sums.answers:
         return baseline
     saved = sorted(base - actual for base, actual in drawn)
-    shares = sorted(_known(_share(base, actual) for base, actual in drawn))
+    known = (_share(base, actual) for base, actual in drawn)
+    shares = sorted(share for share in known if share is not None)
     return Baseline(
         baseline.target,
         baseline.sums,
@@ -276,10 +277,6 @@ def _with_intervals(baseline: Baseline, drawn: Sequence[Pair]) -> Baseline:
         middle(saved),
         middle(shares) if shares and baseline.share is not None else None,
     )
-
-
-def _known(figures: Iterable[float | None]) -> Iterable[float]:
-    return (figure for figure in figures if figure is not None)
 
 
 def _share(baseline: int, actual: int) -> float | None:

@@ -33,7 +33,8 @@ class Scorecard:
     administrator's word. `is_borrowed` says that the latencies are what other regions saw,
     because here nothing was. `peaks`, by size, are its peak-EWMA (`routing.peak`); `recent_ms` is
     what its last answers took. `slow_times` says how many times the usual its answers take while
-    that is several times, until the next probe at `slow_until`. `bills_over_bound` counts, since
+    that is several times, until the next probe at `slow_until`. `knee` is how many requests it is
+    given at once (`routing.knee`). `bills_over_bound` counts, since
     the coordinator began, answers that cost more than was reckoned with at most: a promise that
     was broken. Times are seconds since the epoch.
     """
@@ -63,6 +64,7 @@ class Scorecard:
     recent_ms: float | None = None
     slow_times: float | None = None
     slow_until: float | None = None
+    knee: float | None = None
     bills_over_bound: int = 0
 
     def breaker_blocks(self, now: float) -> bool:
@@ -112,6 +114,6 @@ class Snapshot:
     def of(self, target: str) -> Scorecard:
         """The scorecard of `target`, a blank one if it was never seen."""
         card = self.scorecards.get(target)
-        if card is None:
-            card = self.scorecards.get(target_of(platform_of(target), ANY_MODEL))
-        return card or Scorecard(target)
+        if card is not None:
+            return card
+        return self.scorecards.get(target_of(platform_of(target), ANY_MODEL)) or Scorecard(target)

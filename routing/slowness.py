@@ -41,6 +41,9 @@ _RECENT_S = 60.0
 FOR_GOOD_S = 3_600.0
 """What has been slow for an hour is how it is now: the usual is learnt anew."""
 
+_IDLE_DOUBLES_S = 6 * FOR_GOOD_S
+"""A favourite may be crowded for a day's busy hours; what it takes when idle is not to be forgotten."""
+
 FASTER_TIMES = 2.0
 """Another one must promise to be this much faster, or leaving is money for nothing."""
 
@@ -51,17 +54,25 @@ _LENGTHS = 10
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """The logarithm of the time that answers of one length take, over `count` of them."""
+    """The logarithm of the time that answers of one length take, over `count` of them, as of `at`.
+
+    `idle_log_ms` is the least that it was: a crowd that grows makes all answers slow little by
+    little, until that is usual.
+    """
 
     log_ms: float
     count: int
+    idle_log_ms: float
+    at: float
 
-    def with_one(self, log_ms: float) -> "_Usual":
+    def with_one(self, log_ms: float, now: float) -> "_Usual":
         count = min(self.count + 1, _MEMORY)
         # No more than twice as slow or quick: the first answers of a brown-out are not usual.
         off = min(max(log_ms - self.log_ms, -_LEARNT), _LEARNT)
         usual = self.log_ms + off / count
-        return _Usual(usual, count)
+        forgotten = math.log(2) * max(now - self.at, 0.0) / _IDLE_DOUBLES_S
+        idle = usual if count < ENOUGH else min(usual, self.idle_log_ms + forgotten)
+        return _Usual(usual, count, idle, max(now, self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,13 @@ class Pace:
             return self._ms.known(now)
         return math.exp(self._ms.log)
 
+    def times_idle(self, outcome: Outcome) -> float | None:
+        """How many times as long it took as where nobody else was in its way; None while unknown."""
+        usual = self._usual.get(_length_of(outcome))
+        if usual is None or usual.count < ENOUGH:
+            return None
+        return max(outcome.latency_ms, MIN_MS) / math.exp(usual.idle_log_ms)
+
     def fold(self, outcome: Outcome, now: float, general: Callable[[], float]) -> None:
         """Learn from an attempt; `general` says how many times the usual the best of the others takes."""
         verdict: breakers.Verdict = "neutral"
@@ -134,10 +152,10 @@ class Pace:
         self, outcome: Outcome, now: float, general: Callable[[], float]
     ) -> breakers.Verdict:
         length, log_ms = _length_of(outcome), math.log(max(outcome.latency_ms, MIN_MS))
-        usual = self._usual.get(length, _Usual(log_ms, 0))
+        usual = self._usual.get(length, _Usual(log_ms, 0, log_ms, now))
         is_closed = self.breaker.phase is BreakerPhase.CLOSED
         if is_closed:
-            self._usual[length] = usual.with_one(log_ms)
+            self._usual[length] = usual.with_one(log_ms, now)
         self._ms = self._ms.with_one(log_ms, now)
         if usual.count < ENOUGH:
             return "neutral"
@@ -161,7 +179,10 @@ class Pace:
     def to_json(self) -> JsonObject:
         """This pace for a checkpoint, without its breaker."""
         return {
-            "usual": {str(length): [u.log_ms, u.count] for length, u in self._usual.items()},
+            "usual": {
+                str(length): [u.log_ms, u.count, u.idle_log_ms, u.at]
+                for length, u in self._usual.items()
+            },
             "times": self._times.to_json(),
             "ms": self._ms.to_json(),
             "slow_since": self._slow_since,
@@ -188,8 +209,13 @@ class Pace:
 
 def _usual(plain: Json) -> _Usual:
     match plain:
-        case [float() | int() as log_ms, int(count)] if 0 < count <= _MEMORY:
-            return _Usual(float(log_ms), count)
+        case [
+            float() | int() as log_ms,
+            int(count),
+            float() | int() as idle,
+            float() | int() as at,
+        ] if 0 < count <= _MEMORY:
+            return _Usual(float(log_ms), count, float(idle), float(at))
         case _:
             raise ValueError(f"not a usual time: {plain!r}")
 

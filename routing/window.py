@@ -57,19 +57,6 @@ class RateWindow:
         kept = [b for b in self.buckets if slot - RATE_BUCKETS < b.slot <= slot]
         return Counts(sum(b.attempts for b in kept), sum(b.failures for b in kept))
 
-    def to_dict(self) -> dict[str, Json]:
-        """This window as plain JSON, for a checkpoint."""
-        return {"buckets": [list(b) for b in self.buckets]}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Json]) -> "RateWindow":
-        """The window that `to_dict` described.
-
-        Raises:
-            ValueError: `plain` is not what `to_dict` writes.
-        """
-        return cls(tuple(_rate_bucket(row) for row in _rows(plain.get("buckets"))))
-
 
 class LatencyWindow:
     """Latencies of the last five minutes, one mergeable sketch per bucket."""
@@ -120,14 +107,6 @@ class LatencyWindow:
                 case _:
                     raise ValueError(f"not a bucket of a latency window: {row!r}")
         return window
-
-
-def _rate_bucket(row: Json) -> _RateBucket:
-    match row:
-        case [int(slot), int(attempts), int(failures)] if 0 <= failures <= attempts:
-            return _RateBucket(slot, attempts, failures)
-        case _:
-            raise ValueError(f"not a bucket of a rate window: {row!r}")
 
 
 def _rows(plain: Json) -> list[Json]:

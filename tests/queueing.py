@@ -16,6 +16,7 @@ from actors.coordinator.in_flight import InFlight
 from actors.coordinator.state import CoordinatorState
 from routing.exchange import Usage
 from routing.outcome import Outcome
+from routing.platform_profile import PlatformProfile
 from routing.policy import Strategy
 from routing.scorecard import Snapshot
 from tests.unit.routing.worlds import FACTS, NOW, asked, platform
@@ -242,16 +243,24 @@ def _outcome(vendor: Vendor, who: int, now: float, took_s: float) -> Outcome:
     )
 
 
-def by_strategy(scene: Scene, strategy: Strategy, *, is_fresh: bool = True) -> Choose:
-    """What the product does; without `is_fresh`, as if a replica did not know its own requests."""
-    profiles = [platform(vendor.name) for vendor in scene.vendors]
+def by_strategy(
+    scene: Scene,
+    strategy: Strategy,
+    *,
+    is_fresh: bool = True,
+    profiles: Sequence[PlatformProfile] | None = None,
+) -> Choose:
+    """What the product does; without `is_fresh`, as if a replica did not know its own requests.
+
+    `profiles` are the vendors', who otherwise differ in nothing but their times.
+    """
+    profiles = profiles or [platform(vendor.name) for vendor in scene.vendors]
     places = {vendor.name: index for index, vendor in enumerate(scene.vendors)}
 
     def choose(world: World, replica: Replica, now: float) -> int:
         board = replica.mine.corrected(replica.board) if is_fresh else replica.board
-        return places[
-            asked(profiles, board, strategy=strategy, seed=world.rng.getrandbits(53)).chosen
-        ]
+        seed = world.rng.getrandbits(53)
+        return places[asked(profiles, board, strategy=strategy, seed=seed, now=now).chosen]
 
     return choose
 

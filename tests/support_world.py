@@ -19,13 +19,14 @@ from starlette.requests import Request
 from typing_extensions import override
 
 from actors.database import open_database
-from actors.database.conversations import Conversations
 from actors.database.decisions import Decisions
 from actors.database.idempotency import Idempotency
 from actors.database.knowledge import KnowledgeStore
 from actors.database.worlds import Worlds
 from actors.knowledge import Records
 from actors.knowledge.indexing import Indexing
+from actors.memory import make_memory
+from actors.window_store import InProcessWindows
 from deployments.agent.attempt import Reporter
 from deployments.agent.executor import Executor
 from deployments.agent.road import Road, RoadOptions
@@ -54,7 +55,7 @@ from routing.scorecard import Snapshot
 from tests.servers import START_S, Simulators
 
 KEY = "sm-a-key-of-the-tests"
-CUSTOMER = Principal(TENANT, "a test", permissions=frozenset({"chat:create"}))
+CUSTOMER = Principal(TENANT, "a test", permissions=frozenset({"chat:create", "customers:any"}))
 _MODELS = {"openai": "gpt-6.1-terra", "anthropic": "claude-sonnet-5-5", "copilot_studio": "copilot"}
 
 
@@ -135,8 +136,9 @@ async def _parts(
         clock,
         random.Random(7),  # noqa: S311
     )
-    context = ContextGateway(sources(indexing, records))
-    agent = SupportAgent(road, context, Conversations(database), 800, clock)
+    memory = make_memory(database, InProcessWindows(clock), clock)
+    context = ContextGateway(sources(indexing, records, memory.facts))
+    agent = SupportAgent(road, context, memory.episodes, 800, clock)
     chat = Chat(agent, Idempotency(database), clock)
     try:
         yield agent, _application(chat)

@@ -11,7 +11,6 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import ray
 
@@ -19,6 +18,7 @@ from actors.coordinator.budgets import BudgetOwner
 from actors.coordinator.learning import Lesson
 from actors.coordinator.loans import Answer, Borrower, Letter
 from actors.coordinator.state import CoordinatorState
+from actors.database.address import Address
 from actors.database.budget_books import BudgetBooks
 from actors.database.budget_loans import BudgetLoans
 from actors.database.budgets_abroad import BudgetsAbroad
@@ -68,7 +68,7 @@ class CoordinatorOptions:
     """Which region's coordinator this is, and where its ledger lies."""
 
     region: str
-    database: Path
+    database: Address
 
 
 class Coordinator:

@@ -13,6 +13,7 @@ from routing.breaker import Ailment, Breaker, BreakerPhase
 from routing.conformal import BEYOND_S, ENOUGH, Bounds
 from routing.errors import ErrorKind
 from routing.exchange import RateLimit
+from routing.knee import Knee
 from routing.message import Json, JsonObject
 from routing.outcome import Outcome
 from routing.peak import Peak
@@ -61,13 +62,16 @@ class Book:
     gaps: LatencyWindow = field(default_factory=LatencyWindow)
     gap_p99_ms: float | None = None
     pace: Pace = field(default_factory=Pace)
+    knee: Knee = field(default_factory=Knee)
     mean_output_tokens: float | None = None
     day: date | None = None
     spent_today: Decimal = Decimal(0)
     rate_limit: RateLimit | None = None
     bills_over_bound: int = 0
 
-    def fold(self, outcome: Outcome, now: float, general: Callable[[], float]) -> None:
+    def fold(
+        self, outcome: Outcome, now: float, general: Callable[[], float], in_flight: int
+    ) -> None:
         """Learn from an attempt that ended; `general` says how slow the others are (`Pace`)."""
         self.pace.fold(outcome, now, general)
         for ailment, breaker in self.breakers.items():
@@ -82,6 +86,9 @@ class Book:
         elif outcome.error is None:
             timing.bounds.fold(outcome.latency_ms)
             timing.window.add(now, outcome.latency_ms)
+            if (times := self.pace.times_idle(outcome)) is not None:
+                began_at = outcome.at - outcome.latency_ms / 1000
+                self.knee.fold(times, began_at, in_flight, now, general)
             peak = timing.peak or Peak(0.0, outcome.at)
             timing.peak = peak.seen(outcome.latency_ms, outcome.at)
             if outcome.first_byte_ms is not None:
@@ -107,7 +114,14 @@ class Book:
         if day == self.day:
             self.spent_today += usd
 
-    def scorecard(self, target: str, account: Breaker, in_flight: int, now: float) -> Scorecard:
+    def scorecard(
+        self,
+        target: str,
+        account: Breaker,
+        in_flight: int,
+        now: float,
+        general: Callable[[], float],
+    ) -> Scorecard:
         """The figures now; `account` is the breaker of the platform's key and money."""
         by_size = [timing.window.sketch(now) for timing in self.timings]
         p50, p95, p99 = LatencySketch.merged(by_size).quantiles(0.5, 0.95, 0.99)
@@ -148,15 +162,13 @@ class Book:
             peaks=tuple(timing.peak for timing in self.timings),
             recent_ms=self.pace.recent_ms(now),
             slow_times=self.pace.slow_times,
+            knee=self.knee.given(in_flight, general),
             slow_until=None if slow.phase is BreakerPhase.CLOSED else slow.until,
         )
 
-    def figures(self, in_flight: int, now: float) -> TargetFigures:
+    def figures(self, now: float) -> TargetFigures:
         """What other regions may know of it."""
-        health = self.breakers[Ailment.HEALTH]
-        attempts, failures = health.window.counts(now)
-        latencies = tuple(tuple(timing.window.sketch(now).buckets) for timing in self.timings)
-        return TargetFigures(latencies, attempts, failures, in_flight, health.phase)
+        return TargetFigures(tuple(tuple(t.window.sketch(now).buckets) for t in self.timings))
 
     def _publish(
         self, by_size: list[LatencySketch], now: float
@@ -176,6 +188,7 @@ class Book:
             "gaps": self.gaps.to_dict(),
             "gap_p99_ms": self.gap_p99_ms,
             "pace": {**self.pace.to_json(), "breaker": breaker_to_json(self.pace.breaker)},
+            "knee": self.knee.at,
             "mean_output_tokens": self.mean_output_tokens,
             "rate_limit": _RATE_LIMIT.dump_python(self.rate_limit, mode="json"),
         }
@@ -194,6 +207,7 @@ class Book:
                 "gaps": dict(gaps),
                 "gap_p99_ms": float() | int() | None as gap_p99_ms,
                 "pace": dict(pace),
+                "knee": float() | int() as knee,
                 "mean_output_tokens": float() | int() | None as mean,
                 "rate_limit": rate_limit,
             } if len(timings) == len(Size):
@@ -203,6 +217,7 @@ class Book:
                     gaps=LatencyWindow.from_dict(gaps),
                     gap_p99_ms=gap_p99_ms,
                     pace=Pace.from_json(pace, breaker_from_json(pace.get("breaker"))),
+                    knee=Knee(knee),
                     mean_output_tokens=mean,
                     rate_limit=_RATE_LIMIT.validate_python(rate_limit),
                 )

@@ -52,7 +52,8 @@ class CoordinatorState:
         for outcome in outcomes:
             book = self._book(outcome.target)
             general = partial(self._general_times, outcome.platform, now)
-            book.fold(outcome, now, general)
+            busy = sum(counts.get(outcome.target, 0) for _, counts in self._in_flight.values())
+            book.fold(outcome, now, general, busy)
             self._accounts.fold(outcome, now)
             self.learning.pay(outcome)
 
@@ -111,8 +112,7 @@ class CoordinatorState:
         """What other regions may know of this one: numbers by target, nothing of anybody."""
         snapshot = self.snapshot(now)
         targets = {
-            target: book.figures(snapshot.of(target).in_flight, now)
-            for target, book in list(self._books.items())[:MAX_TARGETS]
+            target: book.figures(now) for target, book in list(self._books.items())[:MAX_TARGETS]
         }
         return RegionFigures(self._region, snapshot.version, now, targets)
 
@@ -206,7 +206,9 @@ class CoordinatorState:
     def _card(self, target: str, in_flight: int, now: float) -> Scorecard:
         platform = platform_of(target)
         account = self._accounts.of(platform)
-        card = self._books.get(target, Book()).scorecard(target, account, in_flight, now)
+        general = partial(self._general_times, platform, now)
+        book = self._books.get(target, Book())
+        card = book.scorecard(target, account, in_flight, now, general)
         borrowed = self._elsewhere.get(target)
         if borrowed is not None and card.latency_p95_ms is None:
             card = replace(

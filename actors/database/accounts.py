@@ -1,21 +1,26 @@
 """API keys: `smk_<key id>_<secret>`, shown once and kept as a hash."""
 
-import hashlib
-import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from actors.database.engine import Database
+from actors.database.key_hash import KeyHash
 from actors.database.tables import api_key
+from routing.errors import ConflictError
 
 _PREFIX = "smk"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is kept; `hash` never leaves the service."""
+    """A key as it is kept; `hash` never leaves the service.
+
+    It may do what its roles may, and of that only `scopes` if there are some; it may be used
+    from `networks` (CIDR) if there are some. `family` is the first of the keys that replaced
+    one another.
+    """
 
     tenant: str
     key_id: str
@@ -25,14 +30,13 @@ class ApiKey:
     expires_at: float | None
     revoked_at: float | None
     hash: str = field(repr=False)
+    scopes: frozenset[str] | None = None
+    networks: tuple[str, ...] | None = None
+    family: str | None = None
 
     def is_live(self, now: float) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
-
-    def opens_with(self, secret: str) -> bool:
-        """Whether `secret`, the whole `smk_…` text, is this key; takes the same time either way."""
-        return hmac.compare_digest(self.hash, _hash(secret))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,11 @@ class NewApiKey:
 
 
 class Accounts:
-    """Makes, finds and revokes the keys of tenants."""
+    """Makes, finds, replaces and revokes the keys of tenants."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hashing: KeyHash | None = None) -> None:
         self._database = database
+        self._hashing = hashing or KeyHash()
 
     async def create_key(
         self,
@@ -56,22 +61,59 @@ class Accounts:
         roles: frozenset[str],
         now: float,
         expires_at: float | None = None,
+        scopes: frozenset[str] | None = None,
+        networks: tuple[str, ...] | None = None,
     ) -> NewApiKey:
         """Make a key; the secret is in the result and nowhere else."""
-        key_id = secrets.token_hex(8)
-        secret = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
-        key = ApiKey(tenant, key_id, name, roles, now, expires_at, None, _hash(secret))
-        statement = insert(api_key).values(
-            tenant=tenant,
-            key_id=key_id,
-            hash=key.hash,
-            name=name,
-            roles=sorted(roles),
-            created_at=now,
-            expires_at=expires_at,
-        )
-        await self._database.write(lambda connection: connection.execute(statement).close())
-        return NewApiKey(key, secret)
+        key = ApiKey(tenant, "", name, roles, now, expires_at, None, "", scopes, networks)
+        made = self._fresh(key)
+        await self._database.write(lambda connection: _insert(connection, made.key))
+        return made
+
+    async def replace_key(
+        self, tenant: str, key_id: str, now: float, overlap_s: float, expires_at: float | None
+    ) -> NewApiKey | None:
+        """A new key that may do the same; the old one ends after `overlap_s`. None: no such live key.
+
+        Raises:
+            ConflictError: a key this one replaced, or that replaced it, is still live: two are
+                enough to change a program over, and more are forgotten.
+        """
+
+        def work(connection: Connection) -> NewApiKey | None:
+            row = connection.execute(
+                select(api_key)
+                .where(api_key.c.tenant == tenant, api_key.c.key_id == key_id)
+                .with_for_update()  # two who replace it at once come one after the other
+            ).first()
+            old = None if row is None else _key_of(row)
+            if old is None or not old.is_live(now):
+                return None
+            family = old.family or old.key_id
+            others = connection.execute(
+                select(api_key.c.key_id)
+                .where(api_key.c.tenant == tenant, api_key.c.key_id != key_id)
+                .where(or_(api_key.c.family == family, api_key.c.key_id == family))
+                .where(api_key.c.revoked_at.is_(None))
+                .where(or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now))
+            ).scalars()
+            if (other := next(iter(others), None)) is not None:
+                raise ConflictError(
+                    "rotation_under_way", f"Revoke {other} first, or wait for its end."
+                )
+            heir = replace(old, created_at=now, expires_at=expires_at, family=family)
+            made = self._fresh(heir)
+            _insert(connection, made.key)
+            ends_at = now + overlap_s
+            if old.expires_at is None or ends_at < old.expires_at:
+                connection.execute(
+                    update(api_key)
+                    .where(api_key.c.tenant == tenant, api_key.c.key_id == key_id)
+                    .values(expires_at=ends_at, family=family)
+                )
+            return made
+
+        return await self._database.write(work)
 
     async def find_key(self, key_id: str) -> ApiKey | None:
         """The key of that id, live or not, whoever's it is: the caller checks both and the secret.
@@ -88,7 +130,7 @@ class Accounts:
         """The live key that `secret` is, or None."""
         key_id = key_id_of(secret)
         key = None if key_id is None else await self.find_key(key_id)
-        if key is None or not key.opens_with(secret) or not key.is_live(now):
+        if key is None or not self._hashing.matches(key.hash, secret) or not key.is_live(now):
             return None
         return key
 
@@ -114,6 +156,12 @@ class Accounts:
             lambda connection: connection.execute(statement).rowcount > 0
         )
 
+    def _fresh(self, like: ApiKey) -> NewApiKey:
+        """A key of the same powers with an id and a secret of its own."""
+        key_id = secrets.token_hex(8)
+        secret = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
+        return NewApiKey(replace(like, key_id=key_id, hash=self._hashing.of(secret)), secret)
+
 
 def key_id_of(secret: str) -> str | None:
     """The id inside a key's text; None if the text is not shaped like a key."""
@@ -122,10 +170,21 @@ def key_id_of(secret: str) -> str | None:
     return key_id if prefix == _PREFIX and key_id and random else None
 
 
-def _hash(secret: str) -> str:
-    # Plain SHA-256: 256 random bits have no dictionary to try, so a slow or keyed hash
-    # would only add a pepper to lose.
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _insert(connection: Connection, key: ApiKey) -> None:
+    connection.execute(
+        insert(api_key).values(
+            tenant=key.tenant,
+            key_id=key.key_id,
+            hash=key.hash,
+            name=key.name,
+            roles=sorted(key.roles),
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            scopes=None if key.scopes is None else sorted(key.scopes),
+            networks=None if key.networks is None else list(key.networks),
+            family=key.family,
+        )
+    ).close()
 
 
 _BY_ID = select(api_key).where(api_key.c.key_id == bindparam("named"))
@@ -141,4 +200,7 @@ def _key_of(row: Row[*tuple[object, ...]]) -> ApiKey:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         hash=row.hash,
+        scopes=None if row.scopes is None else frozenset(row.scopes),
+        networks=None if row.networks is None else tuple(row.networks),
+        family=row.family,
     )

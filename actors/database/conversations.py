@@ -1,12 +1,13 @@
 """What was said: conversations and their turns, in the order they were written."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import EllipsisType
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.database.engine import Database
@@ -36,6 +37,22 @@ class TurnRow:
     text: str
     at: float
     answer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a conversation stands: its owner, its last turn, and what is kept of its beginning.
+
+    `incarnation` differs between two conversations of one id, of which the first was deleted;
+    empty: nothing was appended since conversations have one. `summary` is of the turns up to
+    `summary_seq`.
+    """
+
+    user_id: str | None
+    last_seq: int
+    incarnation: str
+    summary: str
+    summary_seq: int
 
 
 class Conversations:
@@ -72,8 +89,8 @@ class Conversations:
 
     async def append(
         self, tenant: str, conversation_id: str, user_id: str | None, turns: Sequence[NewTurn]
-    ) -> int:
-        """Add `turns` and return the last one's number, once they are committed.
+    ) -> Head:
+        """Add `turns` and return where the conversation then stands, once they are committed.
 
         The first append begins the conversation and makes it `user_id`'s.
 
@@ -89,14 +106,16 @@ class Conversations:
             "last_seq": len(turns),
             "created_at": turns[-1].at,
             "updated_at": turns[-1].at,
+            "incarnation": secrets.token_hex(8),
         }
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> Head:
             extending = _extending(connection.dialect.name)
-            last: int | None = connection.execute(extending, opening).scalar()
-            if last is None:
+            row = connection.execute(extending, opening).one_or_none()
+            if row is None:
                 raise AccessError("not_found", f"no conversation {conversation_id}")
-            first = last - len(turns) + 1
+            head = _head(row)
+            first = head.last_seq - len(turns) + 1
             connection.execute(
                 _TURN,
                 [
@@ -112,9 +131,61 @@ class Conversations:
                     for seq, new in enumerate(turns, first)
                 ],
             )
-            return last
+            return head
 
         return await self._database.write(work)
+
+    async def head(self, tenant: str, conversation_id: str) -> Head | None:
+        """Where the tenant's conversation stands; one row by its key, whatever its length."""
+
+        def work(connection: Connection) -> Head | None:
+            row = connection.execute(_HEAD, {"of": tenant, "named": conversation_id}).one_or_none()
+            return None if row is None else _head(row)
+
+        return await self._database.read(work)
+
+    async def between(
+        self, tenant: str, conversation_id: str, after: int, until: int
+    ) -> list[TurnRow]:
+        """The turns behind number `after` up to `until`, oldest first."""
+        given = {"of": tenant, "named": conversation_id, "after": after, "until": until}
+        return await self._database.read(
+            lambda connection: [
+                TurnRow(row.seq, row.role, row.text, row.at, row.answer_id)
+                for row in connection.execute(_BETWEEN, given)
+            ]
+        )
+
+    async def keep_summary(
+        self, tenant: str, conversation_id: str, known: Head, summary: str, summary_seq: int
+    ) -> bool:
+        """Replace the summary that `known` holds; False if it was replaced in between."""
+        given = {
+            "of": tenant,
+            "named": conversation_id,
+            "same": known.incarnation,
+            "expected": known.summary_seq,
+            "said": summary,
+            "said_until": summary_seq,
+        }
+        return await self._database.write(
+            lambda connection: connection.execute(_SUMMARY, given).rowcount > 0
+        )
+
+    async def of_user(self, tenant: str, user_id: str, limit: int) -> list[tuple[str, int, float]]:
+        """The customer's conversations, the last changed first: id, number of turns, last change."""
+        c = conversation.c
+        statement = (
+            select(c.id, c.last_seq, c.updated_at)
+            .where(c.tenant == tenant, c.user_id == user_id)
+            .order_by(c.updated_at.desc(), c.id)
+            .limit(limit)
+        )
+        return await self._database.read(
+            lambda connection: [
+                (r.id, r.last_seq, r.updated_at) for r in connection.execute(statement)
+            ]
+        )
 
     async def delete(self, tenant: str, conversation_id: str) -> bool:
         """Remove a conversation with all its turns; False if the tenant has no such one."""
@@ -126,6 +197,15 @@ class Conversations:
         )
 
 
+_OF_HEAD = (
+    conversation.c.user_id,
+    conversation.c.last_seq,
+    conversation.c.incarnation,
+    conversation.c.summary,
+    conversation.c.summary_seq,
+)
+
+
 @cache
 def _extending(dialect: str) -> ReturningInsert[Any]:
     """Begin the conversation, or reserve the next numbers in it; no row if it is another's."""
@@ -133,9 +213,19 @@ def _extending(dialect: str) -> ReturningInsert[Any]:
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["tenant", "id"],
-        set_={"last_seq": conversation.c.last_seq + new.last_seq, "updated_at": new.updated_at},
+        set_={
+            "last_seq": conversation.c.last_seq + new.last_seq,
+            "updated_at": new.updated_at,
+            "incarnation": func.coalesce(conversation.c.incarnation, new.incarnation),
+        },
         where=conversation.c.user_id.is_not_distinct_from(new.user_id),
-    ).returning(conversation.c.last_seq)
+    ).returning(*_OF_HEAD)
+
+
+def _head(row: Row[*tuple[Any, ...]]) -> Head:
+    return Head(
+        row.user_id, row.last_seq, row.incarnation or "", row.summary or "", row.summary_seq or 0
+    )
 
 
 _TURN = insert(turn)
@@ -153,4 +243,27 @@ _HISTORY = (
     .where(conversation.c.tenant == bindparam("of"), conversation.c.id == bindparam("named"))
     .order_by(turn.c.seq.desc())
     .limit(bindparam("at_most"))
+)
+_HEAD = select(*_OF_HEAD).where(
+    conversation.c.tenant == bindparam("of"), conversation.c.id == bindparam("named")
+)
+_BETWEEN = (
+    select(turn.c.seq, turn.c.role, turn.c.text, turn.c.at, turn.c.answer_id)
+    .where(
+        turn.c.tenant == bindparam("of"),
+        turn.c.conversation_id == bindparam("named"),
+        turn.c.seq > bindparam("after"),
+        turn.c.seq <= bindparam("until"),
+    )
+    .order_by(turn.c.seq)
+)
+_SUMMARY = (
+    update(conversation)
+    .where(
+        conversation.c.tenant == bindparam("of"),
+        conversation.c.id == bindparam("named"),
+        conversation.c.incarnation == bindparam("same"),
+        func.coalesce(conversation.c.summary_seq, 0) == bindparam("expected"),
+    )
+    .values(summary=bindparam("said"), summary_seq=bindparam("said_until"))
 )

@@ -1,7 +1,7 @@
 """A lane: threads of their own that run pieces of database work, several to a transaction.
 
-SQLite blocks, so its work never runs on the event loop. One hop to a thread that keeps
-its connection is what makes it quick: an append of two turns took 0.34 ms this way and
+Databases block, so their work never runs on the event loop. One hop to a thread that keeps
+its connection is what makes it quick: an append of two turns to SQLite took 0.34 ms this way and
 1.34 ms through aiosqlite, which hops once per statement; at 64 callers 5,800/s against
 650/s (two cores, SQLAlchemy 2.1.8, November 2026).
 """
@@ -13,16 +13,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
 
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from actors.database.store import Store, Trouble
 
 T = TypeVar("T")
 
 # 1,024 waiting pieces at the 0.17 ms measured for one are 0.2 s of work: whoever would
 # stand further back is better told so than kept.
 MAX_WAITING = 1024
+
+# The first beside other writers; the second alone, which a writer cannot come in the way of; and one
+# more for a connection that was lost while nobody used it.
+ATTEMPTS = 3
 
 
 class _Job(Generic[T]):
@@ -59,8 +63,8 @@ class Lane:
     gathers exactly as long as the transaction before takes.
     """
 
-    def __init__(self, engine: Engine, name: str, threads: int, jobs_per_transaction: int) -> None:
-        self._engine = engine
+    def __init__(self, store: Store, name: str, threads: int, jobs_per_transaction: int) -> None:
+        self._store = store
         self._jobs_per_transaction = jobs_per_transaction
         self._waiting: deque[_Job[Any]] = deque()
         self._changed = threading.Condition()
@@ -101,18 +105,11 @@ class Lane:
             await asyncio.to_thread(thread.join)
 
     def _serve(self) -> None:
-        connection: Connection | None = None
+        kept = _Kept(self._store)
         while jobs := self._take():
-            try:
-                # One connection per thread, kept: opening one costs more than an append.
-                connection = connection or self._engine.connect()
-            except Exception as error:  # noqa: BLE001  every waiter is told, the next may succeed
-                _fail(jobs, error)
-            else:
-                self._transact(connection, jobs)
+            self._transact(kept, jobs)
             _settle(jobs)
-        if connection is not None:
-            connection.close()
+        kept.drop()
 
     def _take(self) -> list[_Job[Any]]:
         with self._changed:
@@ -121,36 +118,110 @@ class Lane:
             count = min(len(self._waiting), self._jobs_per_transaction)
             return [self._waiting.popleft() for _ in range(count)]
 
-    def _transact(self, connection: Connection, jobs: list[_Job[Any]]) -> None:
+    def _transact(self, kept: "_Kept", jobs: list[_Job[Any]]) -> None:
+        alone = False
+        for attempt in range(1, ATTEMPTS + 1):
+            failure = self._attempt(kept, jobs, alone=alone)
+            if failure is None:
+                return
+            error, trouble, mark = failure
+            if mark is not None:
+                match self._store.committed(mark):
+                    case True:
+                        return
+                    case None:
+                        _fail(jobs, error, "whether it was written is not known")
+                        return
+                    case False:
+                        pass
+            if trouble is Trouble.WORK or (trouble is Trouble.TAKEN and alone):
+                self._find_fault(kept, jobs, error)
+                return
+            # A fault of the database, not one job's: trying each alone would wait for the
+            # same lock once per job.
+            if trouble is Trouble.STORE or attempt == ATTEMPTS:
+                _fail(jobs, error)
+                return
+            alone = alone or trouble in {Trouble.CONFLICT, Trouble.TAKEN}
+
+    def _attempt(
+        self, kept: "_Kept", jobs: list[_Job[Any]], *, alone: bool
+    ) -> tuple[Exception, Trouble, str | None] | None:
+        """Do the jobs in one transaction; what went wrong, and its mark if it may be committed all the same."""
+        mark: str | None = None
+        is_committing = False
         try:
+            connection = kept.connection()
             with connection.begin():
+                mark = self._store.begin(connection, alone=alone)
                 for job in jobs:
                     job.attempt(connection)
-        except OperationalError as error:
-            _reset(connection)
-            # The database's fault, not one job's: trying each alone would wait for the
-            # same lock once per job.
-            _fail(jobs, error)
+                is_committing = True
         except Exception as error:  # noqa: BLE001  handed to the caller whose work raised it
-            _reset(connection)
-            if len(jobs) == 1:
-                jobs[0].error = error
+            trouble = self._store.trouble(error)
+            is_lost = trouble is Trouble.LOST
+            kept.reset(lost=is_lost)
+            return error, trouble, mark if is_lost and is_committing else None
+        return None
+
+    def _find_fault(self, kept: "_Kept", jobs: list[_Job[Any]], error: Exception) -> None:
+        """One of them is at fault; alone, only that one fails."""
+        if len(jobs) == 1:
+            jobs[0].error = error
+            return
+        for job in jobs:
+            self._transact(kept, [job])
+
+
+class _Kept:
+    """A thread's connection, kept because opening one costs more than an append."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """The connection, opened where there is none."""
+        if self._connection is None:
+            self._connection = self._store.engine.connect()
+        return self._connection
+
+    def reset(self, *, lost: bool) -> None:
+        """Be outside of any transaction again.
+
+        A commit that fails leaves SQLite inside the transaction and SQLAlchemy outside of it.
+        """
+        if self._connection is None:
+            return
+        try:
+            if not lost:
+                self._connection.connection.rollback()
                 return
-            for job in jobs:  # One of them is at fault; alone, only that one fails.
-                self._transact(connection, [job])
+        except Exception:  # noqa: BLE001, S110  whatever it was, a new connection is free of it
+            pass
+        self.drop()
+
+    def drop(self) -> None:
+        """Let the connection go, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.invalidate()
+            with suppress(Exception):
+                connection.close()
 
 
-def _reset(connection: Connection) -> None:
-    """A commit that fails leaves SQLite inside the transaction and SQLAlchemy outside of it."""
-    try:
-        connection.connection.rollback()
-    except Exception:  # noqa: BLE001  whatever it was, a new connection is free of it
-        connection.invalidate()
+def said(error: Exception) -> str:
+    """The database's own words."""
+    original = getattr(error, "orig", None) or error
+    told = original.args[0] if original.args else None
+    # PostgreSQL's errors come in parts: M is the message.
+    return str(told.get("M", told)) if isinstance(told, dict) else str(original)
 
 
-def _fail(jobs: list[_Job[Any]], error: Exception) -> None:
+def _fail(jobs: list[_Job[Any]], error: Exception, more: str = "") -> None:
     for job in jobs:
-        unavailable = DatabaseUnavailable(str(getattr(error, "orig", None) or error))
+        unavailable = DatabaseUnavailable(f"{said(error)}; {more}" if more else said(error))
         unavailable.__cause__ = error
         job.error = unavailable
 

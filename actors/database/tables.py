@@ -37,6 +37,12 @@ api_key = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),
     Column("revoked_at", Double),
+    # Narrower than its roles where they are lists: permissions, and networks it may be used from.
+    Column("scopes", JSON(none_as_null=True)),
+    Column("networks", JSON(none_as_null=True)),
+    # The first key of those that replaced one another.
+    Column("family", Text),
+    Index("api_key_by_family", "tenant", "family"),
     # A bearer shows a key before anybody knows whose it is: ids are unique over all tenants.
     Index("api_key_by_id", "key_id", unique=True),
 )
@@ -50,6 +56,11 @@ conversation = Table(
     Column("last_seq", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    # Another one of the same id, after this one was deleted, has another incarnation.
+    Column("incarnation", Text),
+    # What was said up to `summary_seq`, in a few lines.
+    Column("summary", Text),
+    Column("summary_seq", Integer),
     Index("conversation_by_user", "tenant", "user_id", "updated_at"),
 )
 

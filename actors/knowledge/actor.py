@@ -5,15 +5,16 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ray
 
+from actors.database.address import Address
 from actors.database.engine import open_database
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from actors.database.knowledge import KnowledgeStore
-from actors.knowledge.embed import open_embedder
+from actors.database.vectors import Vectors
+from actors.knowledge.embed import OpenEmbedder
 from actors.knowledge.indexing import Indexing
 from routing.clock import SystemClock
 from routing.errors import SupportMaxError
@@ -33,10 +34,11 @@ EMBED_AGAIN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class IndexerOptions:
-    """Where the rows lie, and what embeds them: "lexical" does not."""
+    """Where the rows lie, what embeds them, and whether vectors stay there (with pgvector)."""
 
-    database: Path
-    embedder: str
+    database: Address
+    embedder: OpenEmbedder
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,12 @@ class Indexer:
         }
 
     async def _begin(self) -> None:
-        store = KnowledgeStore(open_database(self._options.database))
-        embedder = open_embedder(self._options.embedder)
-        self._indexing = Indexing(store, embedder, SystemClock())
+        database = open_database(self._options.database)
+        embedder = await asyncio.to_thread(self._options.embedder)
+        vectors = Vectors(database) if self._options.outside else None
+        if vectors is not None:
+            await vectors.prepare()
+        self._indexing = Indexing(KnowledgeStore(database), embedder, SystemClock(), vectors)
         await self._look(self._indexing)
         self._tasks = [asyncio.create_task(self._run(self._indexing))]
         if embedder is not None:

@@ -14,7 +14,7 @@ __all__ = [
     "Source",
 ]
 
-Source: TypeAlias = Literal["vector_store", "knowledge_graph", "database"]
+Source: TypeAlias = Literal["vector_store", "knowledge_graph", "database", "memory"]
 """How a passage was found, in the contract's words."""
 
 

@@ -4,7 +4,8 @@ Vectors of two models do not compare. Whatever is kept of one carries `Embedder.
 an index takes only those of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -34,6 +35,13 @@ class Embedder(Protocol):
             SupportMaxError: the model cannot be had or asked.
         """
         ...
+
+
+EMBEDDED_FOR: ContextVar[str] = ContextVar("embedded_for", default="")
+"""The tenant whose texts are embedded: whoever sells vectors books them on somebody."""
+
+OpenEmbedder: TypeAlias = Callable[[], Embedder | None]
+"""Opens an embedder in the process that calls it, and crosses processes without what it needs for that."""
 
 
 def open_embedder(name: str) -> Embedder | None:

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
+from actors.audience import AUDIENCES
 from actors.database.knowledge import KnowledgeStore
 from actors.database.knowledge_rows import Edge, NewEmbedding, PassageRow
-from actors.knowledge.embed import Embedder, packed
-from actors.knowledge.index import KnowledgeIndex, build_index
+from actors.database.vectors import VectorRow, Vectors
+from actors.knowledge.embed import EMBEDDED_FOR, Embedder, packed, unpacked
+from actors.knowledge.index import KnowledgeIndex, build_index, signed_key
 from routing.clock import Clock
 
 _log = logging.getLogger(__name__)
@@ -29,10 +32,17 @@ EMBEDDED_AT_ONCE = 32
 class Indexing:
     """The indexes of one region, by tenant. One of these builds; everybody else reads."""
 
-    def __init__(self, store: KnowledgeStore, embedder: Embedder | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: KnowledgeStore,
+        embedder: Embedder | None,
+        clock: Clock,
+        vectors: Vectors | None = None,
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._clock = clock
+        self._vectors = vectors
         self._rest: dict[str, float] = {}
         self.indexes: dict[str, KnowledgeIndex] = {}
 
@@ -74,6 +84,7 @@ class Indexing:
         if self._embedder is None:
             return 0
         model, done = self._embedder.model, 0
+        EMBEDDED_FOR.set(tenant)
         missing = [row for row in await self._passages(tenant) if row.embed_model != model]
         for start in range(0, len(missing), EMBEDDED_AT_ONCE):
             batch = missing[start : start + EMBEDDED_AT_ONCE]
@@ -96,7 +107,37 @@ class Indexing:
             reads += 1
             if reads == READS_MAX or await self._store.version(tenant) == version:
                 break
-        return await asyncio.to_thread(build_index, version, rows, edges, model)
+        vectors = self._vectors
+        if model is not None and vectors is not None:
+            await self._tell(vectors, tenant, model, rows)
+        outside = vectors is not None
+        return await asyncio.to_thread(
+            partial(build_index, version, rows, edges, model, outside=outside)
+        )
+
+    async def _tell(
+        self, vectors: Vectors, tenant: str, model: str, rows: Sequence[PassageRow]
+    ) -> None:
+        """Bring the table of vectors to what the rows say, before an index asks it."""
+        if any(row.embed_model != model for row in rows):
+            return  # Until all are embedded the index goes by words, and the table is not asked.
+        known = await vectors.known(tenant, model)
+        there = {signed_key(row): row for row in rows}
+        changed = [
+            (key, row)
+            for key, row in there.items()
+            if known.get(key) != (AUDIENCES.index(row.audience), row.content_hash)
+        ]
+        for start in range(0, len(changed), PAGE):
+            some = changed[start : start + PAGE]
+            dimensions = len(some[0][1].embedding or b"") // 2
+            unit = unpacked([row.embedding or b"" for _, row in some], dimensions).tolist()
+            told = [
+                VectorRow(key, AUDIENCES.index(row.audience), row.content_hash, vector)
+                for (key, row), vector in zip(some, unit, strict=True)
+            ]
+            await vectors.put(tenant, model, told)
+        await vectors.drop(tenant, model, sorted(known.keys() - there.keys()))
 
     async def _passages(self, tenant: str) -> list[PassageRow]:
         async def page(after: PassageRow | None) -> Sequence[PassageRow]:

@@ -32,16 +32,20 @@ class Relations:
 
         Each seed hands on half its score, shared among what it is next to by how closely.
         """
-        scores: dict[int, float] = {}
-        for seed, score in seeds.items():
-            span = slice(self.starts[seed], self.starts[seed + 1])
-            shares = self.shares[span]
-            total = float(shares.sum())
-            for other, share in zip(self.others[span], shares, strict=True):
-                if int(other) not in seeds:
-                    handed_on = DECAY * score * float(share) / total
-                    scores[int(other)] = scores.get(int(other), 0.0) + handed_on
-        return sorted(scores.items(), key=lambda scored: (-scored[1], scored[0]))[:limit]
+        spans = [slice(self.starts[seed], self.starts[seed + 1]) for seed in seeds]
+        parts = [
+            DECAY * score * self.shares[span] / self.shares[span].sum()
+            for span, score in zip(spans, seeds.values(), strict=True)
+        ]
+        if not parts:
+            return []
+        others, place = np.unique(
+            np.concatenate([self.others[span] for span in spans]), return_inverse=True
+        )
+        scores = np.bincount(place, weights=np.concatenate(parts), minlength=len(others))
+        scores[np.isin(others, list(seeds))] = 0.0
+        best = np.lexsort((others, -scores))[:limit]
+        return [(int(others[n]), float(scores[n])) for n in best if scores[n] > 0]
 
 
 def relate(nodes: Sequence[str], documents: Sequence[int], edges: Iterable[Edge]) -> Relations:
@@ -55,7 +59,7 @@ def relate(nodes: Sequence[str], documents: Sequence[int], edges: Iterable[Edge]
     for passage, (node, document) in enumerate(zip(nodes, documents, strict=True)):
         openings.setdefault(document, passage)
         number_of[node] = document
-    near: dict[int, dict[int, float]] = {document: {} for document in openings}
+    linked: set[tuple[int, int]] = set()
     speaking: dict[str, set[int]] = {}
     for edge in edges:
         one = number_of.get(edge.src)
@@ -63,18 +67,27 @@ def relate(nodes: Sequence[str], documents: Sequence[int], edges: Iterable[Edge]
             continue
         other = number_of.get(edge.dst)
         if other is not None and other != one:
-            near[one][other] = near[other][one] = 1.0
+            linked |= {(one, other), (other, one)}
         elif not edge.dst.startswith(f"{DOCUMENT}:"):
             speaking.setdefault(edge.dst, set()).add(one)
+    direct = np.array(sorted(linked), dtype=np.int64).reshape(-1, 2)
+    ones, others, shares = [direct[:, 0]], [direct[:, 1]], [np.ones(len(direct))]
     for together in speaking.values():
         if 1 < len(together) <= SHARED_BY_MAX:
-            for one in together:
-                for other in together - {one}:
-                    near[one][other] = near[one].get(other, 0.0) + 1 / len(together)
-    ordered = [sorted(near[document].items()) for document in sorted(near)]
+            numbers = np.fromiter(together, np.int64, len(together))
+            ones.append(np.repeat(numbers, len(numbers)))
+            others.append(np.tile(numbers, len(numbers)))
+            shares.append(np.full(len(numbers) ** 2, 1 / len(numbers)))
+    one_of, other_of = np.concatenate(ones), np.concatenate(others)
+    is_another = one_of != other_of
+    pairs, place = np.unique(
+        one_of[is_another] * len(openings) + other_of[is_another], return_inverse=True
+    )
+    weights = np.concatenate(shares)[is_another]
+    firsts = np.arange(len(openings) + 1, dtype=np.int64) * len(openings)
     return Relations(
-        starts=np.cumsum([0, *map(len, ordered)], dtype=np.int64),
-        others=np.array([other for row in ordered for other, _ in row], dtype=np.int32),
-        shares=np.array([share for row in ordered for _, share in row], dtype=np.float32),
+        starts=np.searchsorted(pairs, firsts).astype(np.int64),
+        others=(pairs % max(1, len(openings))).astype(np.int32),
+        shares=np.bincount(place, weights=weights, minlength=len(pairs)).astype(np.float32),
         openings=np.array([openings[document] for document in sorted(openings)], dtype=np.int32),
     )

@@ -9,7 +9,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_WORD = re.compile(r"[^\W_]+")
+# 64 letters: the longest word of a dictionary has fewer; a megabyte without a space is no word.
+_WORD = re.compile(r"[^\W_]{1,64}")
 _APOSTROPHE = re.compile("['\u2019]")
 _VOWEL = re.compile("[aeiouy]")
 
@@ -33,11 +34,14 @@ def tokenise(text: str) -> list[str]:
         folded = unicodedata.normalize("NFKD", plain)
         plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
     words = _WORD.findall(_APOSTROPHE.sub("", plain))
-    return [_stem(word) for word in words if word not in STOP_WORDS]
+    return [stem for word in words if (stem := _stem(word))]
 
 
 @lru_cache(maxsize=50_000)  # some 5 MB: more words than a company's articles have
 def _stem(word: str) -> str:
+    """The word without its ending; nothing for a stop word."""
+    if word in STOP_WORDS:
+        return ""
     if len(word) < 4 or not word.isalpha():
         return word  # "2fa", "nw", "4092" are names.
     return _without_ending(_singular(word)).removesuffix("e")

@@ -124,12 +124,13 @@ class Purse:
         return budgets.concerning(payer, day_at(self._clock.now()))
 
     async def admit(
-        self, due: Mapping[Key, int], max_cost_usd: Decimal | None, choose: Choose
+        self, due: Mapping[Key, int], max_cost_usd: Decimal | None, choose: Choose, turns: int = 1
     ) -> Admitted:
         """The decision that `choose` takes within what is left, paid for.
 
         `choose` is given the most an answer may cost. What is set aside is the cost of the whole
-        plan at most, or of its first attempt alone where money is short (`PLAN_SHARE`).
+        plan at most, or of its first attempt alone where money is short (`PLAN_SHARE`). A plan that
+        may be run several times is set aside for so many `turns`.
 
         Raises:
             BudgetExceeded: not even the cheapest answer can be paid.
@@ -144,7 +145,7 @@ class Purse:
             need = 0
             with contextlib.suppress(RequestError):
                 decision = choose(_within(left, max_cost_usd))
-                need = _need(decision, left, max_cost_usd)
+                need = _need(decision, left, max_cost_usd, turns)
                 reservation = wallet.reserve(due, need, self._clock.monotonic())
                 if reservation is not None:
                     return Admitted(decision, reservation)
@@ -282,11 +283,11 @@ def _within(left: int, max_cost_usd: Decimal | None) -> Decimal:
     return left_usd if max_cost_usd is None else min(left_usd, max_cost_usd)
 
 
-def _need(decision: Decision, left: int, max_cost_usd: Decimal | None) -> int:
-    """What to set aside for a plan, in pico-dollars."""
+def _need(decision: Decision, left: int, max_cost_usd: Decimal | None, turns: int) -> int:
+    """What to set aside for a plan that may be run `turns` times, in pico-dollars."""
     # Within a limit every price is known: whoever has none was refused.
     bounds_usd = [attempt.cost_bound_usd or Decimal(0) for attempt in decision.plan.attempts]
-    whole_usd = sum(bounds_usd, Decimal(0))
+    whole_usd = sum(bounds_usd, Decimal(0)) * turns
     if max_cost_usd is not None:
         whole_usd = min(whole_usd, max_cost_usd)
     whole = to_pico(whole_usd)

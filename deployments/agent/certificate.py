@@ -33,7 +33,7 @@ from routing.reason import Reason
 from routing.requirement import Requirements
 from routing.scorecard import Snapshot
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Grows when an old certificate would be replayed differently, in its form or in the code behind it."""
 
 _PROFILES = TypeAdapter(tuple[PlatformProfile, ...])
@@ -135,7 +135,7 @@ class Certificate(BaseModel):
     """A decision's certificate as it is kept and shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    version: Literal[2] = VERSION
+    version: Literal[3] = VERSION
     catalog: str
     snapshot: str
     prices: str

@@ -8,8 +8,13 @@ from typing import TypeAlias
 from actors.knowledge.document import Passage
 from deployments.agent.attempt import Tried
 from deployments.agent.executor import Resumed
+from deployments.agent.hands import Calling, Made
 from deployments.agent.road import Limits
+from deployments.agent.tool_loop import Ending
+from deployments.agent.toolbox import Wanted
 from deployments.mcp_gateway.context import Context
+from deployments.mcp_gateway.tool import Approval
+from routing.clock import rfc3339
 from routing.decision import Decision
 from routing.exchange import ChatReply, Handoff
 from routing.message import Json
@@ -28,11 +33,15 @@ class Ask:
     sources: tuple[str, ...] | None = None
     max_tokens: int | None = None
     limits: Limits = field(default_factory=Limits)
+    tools: Wanted = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer with what it cost and who was asked. `cost_usd` None is unknown."""
+    """A whole answer with what it cost and who was asked. `cost_usd` None is unknown.
+
+    `calls` are the tools it used; `ending` is why we ended it, None where a platform did.
+    """
 
     id: str
     conversation_id: str
@@ -45,6 +54,13 @@ class Answer:
     latency_ms: float
     attempts: Sequence[Tried]
     decision: Decision
+    calls: Sequence[Made] = ()
+    ending: Ending | None = None
+
+    @property
+    def needs_approval(self) -> Approval | None:
+        """What the answer waits for, if it waits for a human."""
+        return next((m.approval for m in self.calls if m.status == "needs_approval"), None)
 
     def to_json(self) -> dict[str, Json]:
         """The answer as callers get it."""
@@ -59,9 +75,10 @@ class Answer:
             "platform": self.platform,
             "model": self.reply.model,
             "simulated": self.simulated,
-            "finish_reason": self.reply.finish_reason.value,
+            "finish_reason": self.ending or self.reply.finish_reason.value,
             "handoff": _handoff(self.reply.handoff),
-            "tool_calls": [],
+            "tool_calls": [made.to_json() for made in self.calls],
+            "needs_approval": _approval(self.needs_approval),
             "usage": {
                 "input_tokens": usage.input_tokens,
                 "cached_tokens": usage.cached_tokens,
@@ -78,6 +95,18 @@ class Answer:
             "decision": self.decision.to_json(),
             "degraded": list(self.context.degraded),
         }
+
+
+def _approval(approval: Approval | None) -> dict[str, Json] | None:
+    if approval is None:
+        return None
+    return {
+        "id": approval.id,
+        "tool": approval.tool,
+        "reason": approval.reason,
+        "summary": approval.summary,
+        "expires_at": rfc3339(approval.expires_at),
+    }
 
 
 def _handoff(handoff: Handoff | None) -> dict[str, Json] | None:
@@ -120,4 +149,4 @@ class Done:
     answer: Answer
 
 
-AgentEvent: TypeAlias = Decided | Grounded | Delta | Resumed | Done
+AgentEvent: TypeAlias = Decided | Grounded | Delta | Resumed | Calling | Made | Done

@@ -17,7 +17,9 @@ from deployments.agent.attempt import Journey
 from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executed, Executor, Resumed
 from deployments.agent.facts import facts_of
+from deployments.agent.hands import Calling, Hands, Made
 from deployments.agent.own_time import OwnTime
+from deployments.agent.tool_loop import Ending, ToolLoop
 from deployments.agent.witness import Witness
 from routing.budget import Payer, to_pico, to_usd
 from routing.capability import Capability
@@ -103,17 +105,19 @@ class Departure:
 class Arrival:
     """A request that was answered.
 
-    `cost_usd` is what all its attempts cost together, None where one price is unknown.
+    `cost_usd` is what all its attempts cost together, None where one price is unknown. `ending`
+    is why we ended it; None where a platform did.
     """
 
     executed: Executed
     simulated: bool
     cost_usd: Decimal | None
     cost_is_estimate: bool
+    ending: Ending | None = None
 
 
-Step: TypeAlias = TextDelta | Resumed | Arrival
-"""Of a streamed answer: more text, a change of platform in the middle, or its end."""
+Step: TypeAlias = TextDelta | Resumed | Calling | Made | Arrival
+"""Of a streamed answer: more text, a change of platform in the middle, a call, or its end."""
 
 
 class Road:
@@ -144,9 +148,11 @@ class Road:
         self._own_time = OwnTime()
 
     async def depart(
-        self, payer: Payer, request: ChatRequest, limits: Limits, began: float
+        self, payer: Payer, request: ChatRequest, limits: Limits, began: float, turns: int = 1
     ) -> Departure:
         """Decide who is asked. `began` is the monotonic second at which the caller's time began.
+
+        `turns` is how many times the plan may be run for the answer: so much is set aside.
 
         Where budgets concern `payer`, the money is set aside: `complete`, `stream` or else
         `Departure.settle` gives back what was not spent.
@@ -203,7 +209,7 @@ class Road:
         if self._purse is None or not due:
             decision, reservation, left_usd = choose(wanted.max_cost_usd), None, wanted.max_cost_usd
         else:
-            admitted = await self._purse.admit(due, wanted.max_cost_usd, choose)
+            admitted = await self._purse.admit(due, wanted.max_cost_usd, choose, turns)
             decision, reservation = admitted.decision, admitted.reservation
             left_usd = to_usd(reservation.amount)
         journey = Journey(
@@ -241,32 +247,42 @@ class Road:
             journey.tenant, journey.answer_id, departure.decision, departure.snapshot
         )
 
-    async def complete(self, departure: Departure) -> Arrival:
-        """The whole answer; raises what the executor raises."""
+    async def complete(self, departure: Departure, hands: Hands | None = None) -> Arrival:
+        """The whole answer, with what `hands` may do; raises what the executor raises."""
         executed: Executed | None = None
+        loop = self._loop(departure, hands)
         try:
             self._begin(departure)
-            executed = await self._executor.complete(departure.journey)
-            return self._arrive(departure, executed)
+            executed = await (loop or self._executor).complete(departure.journey)
+            return self._arrive(departure, executed, loop)
         finally:
-            self._settle(departure, executed)
+            self._settle(departure, executed, resumed=loop is not None and loop.turns > 1)
 
-    async def stream(self, departure: Departure) -> AsyncGenerator[Step, None]:
-        """Text as it comes, then one Arrival; raises what the executor raises."""
+    async def stream(
+        self, departure: Departure, hands: Hands | None = None
+    ) -> AsyncGenerator[Step, None]:
+        """Text and calls as they come, then one Arrival; raises what the executor raises."""
         executed: Executed | None = None
         resumed = False
+        loop = self._loop(departure, hands)
         try:
             self._begin(departure)
-            async with contextlib.aclosing(self._executor.stream(departure.journey)) as steps:
+            run = self._executor if loop is None else loop
+            async with contextlib.aclosing(run.stream(departure.journey)) as steps:
                 async for step in steps:
-                    resumed = resumed or isinstance(step, Resumed)
+                    resumed = resumed or isinstance(step, Resumed | Made)
                     if isinstance(step, Executed):
                         executed = step
-                        yield self._arrive(departure, step)
+                        yield self._arrive(departure, step, loop)
                     else:
                         yield step
         finally:
             self._settle(departure, executed, resumed=resumed)
+
+    def _loop(self, departure: Departure, hands: Hands | None) -> ToolLoop | None:
+        if hands is None:
+            return None
+        return ToolLoop(self._executor, hands, departure.decision.id, self._clock)
 
     def _settle(
         self, departure: Departure, executed: Executed | None, *, resumed: bool = False
@@ -276,10 +292,13 @@ class Road:
         if self._accountant is not None:
             self._accountant.book(departure.decision, departure.journey, executed, resumed=resumed)
 
-    def _arrive(self, departure: Departure, executed: Executed) -> Arrival:
+    def _arrive(
+        self, departure: Departure, executed: Executed, loop: ToolLoop | None = None
+    ) -> Arrival:
         departure.journey.answered_at = self._clock.monotonic()
         spent = departure.journey.spent
-        return Arrival(executed, executed.profile.simulated, spent.usd, spent.is_estimate)
+        ending = None if loop is None else loop.ending
+        return Arrival(executed, executed.profile.simulated, spent.usd, spent.is_estimate, ending)
 
     def _fallbacks(self, limits: Limits) -> tuple[str, ...]:
         if limits.fallback_platforms is not None:

@@ -7,26 +7,35 @@ import uuid
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from actors.database.conversations import Conversations, NewTurn, TurnRow
+from actors.database.conversations import NewTurn, TurnRow
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from actors.memory import Episodes, Window, recall
 from deployments.agent import prompt
 from deployments.agent.budgets import payer_of
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Decided, Delta, Done, Grounded
 from deployments.agent.executor import Resumed
+from deployments.agent.hands import Calling, Hands, Made
+from deployments.agent.links import AllowedLinks
 from deployments.agent.pseudonym import safety_id, thread_key
 from deployments.agent.road import Arrival, Departure, Limits, Road
+from deployments.agent.tool_loop import TURNS_RESERVED
+from deployments.agent.toolbox import Earlier, Situation, Toolbox
 from deployments.mcp_gateway.context import Context, ContextGateway
 from deployments.security.principal import Principal
 from routing.capability import Capability
 from routing.clock import Clock
 from routing.decision import Decision
-from routing.errors import AccessError
+from routing.errors import (
+    AccessError,
+    BudgetExceeded,
+    NoPlatformAvailable,
+    RequestError,
+)
 from routing.exchange import ChatRequest, TextDelta
+from routing.message import Message
 
 _log = logging.getLogger(__name__)
 
-# Ten exchanges: what a support conversation refers back to.
-HISTORY_TURNS = 20
 # An append takes half a millisecond; a store that needs this long must not hold an answer back, nor
 # does an answer wait for it beyond its caller's limit.
 KEEP_S = 0.5
@@ -39,6 +48,7 @@ class _Prepared:
     conversation_id: str
     context: Context
     departure: Departure
+    hands: Hands | None = None
 
 
 class SupportAgent:
@@ -48,13 +58,18 @@ class SupportAgent:
         self,
         road: Road,
         context: ContextGateway,
-        conversations: Conversations,
+        episodes: Episodes,
         max_tokens: int,
         clock: Clock,
+        toolbox: Toolbox | None = None,
+        links: AllowedLinks | None = None,
     ) -> None:
+        """`toolbox` None offers no tools, `links` None leaves no link in an answer."""
+        self._toolbox = toolbox
+        self._links = AllowedLinks() if links is None else links
         self._road = road
         self._context = context
-        self._conversations = conversations
+        self._episodes = episodes
         self._max_tokens = max_tokens
         self._clock = clock
         # No more than are answered within `KEEP_S`, after which each gives up.
@@ -74,24 +89,34 @@ class SupportAgent:
     async def answer(self, principal: Principal, ask: Ask) -> Answer:
         """The whole answer, once it is kept in its conversation."""
         ready = await self._prepare(principal, ask)
-        arrival = await self._road.complete(ready.departure)
-        return await self._finish(principal, ask, ready, arrival)
+        arrival = await self._road.complete(ready.departure, ready.hands)
+        text = self._links.cleaned(arrival.executed.reply.text)
+        return await self._finish(principal, ask, ready, arrival, text)
 
     async def stream(self, principal: Principal, ask: Ask) -> AsyncGenerator[AgentEvent, None]:
         """What happens, as it happens; `Done` is the last event of an answer that is whole."""
         ready = await self._prepare(principal, ask)
+        cleaner, said = self._links.cleaner(), ""
         try:
             yield Decided(ready.departure.decision)
             yield Grounded(ready.context)
-            async with contextlib.aclosing(self._road.stream(ready.departure)) as steps:
+            running = self._road.stream(ready.departure, ready.hands)
+            async with contextlib.aclosing(running) as steps:
                 async for step in steps:
                     match step:
                         case TextDelta(text):
-                            yield Delta(text)
-                        case Resumed():
+                            if clean := cleaner.feed(text):
+                                said += clean
+                                yield Delta(clean)
+                        case Resumed() | Calling() | Made():
                             yield step
                         case Arrival():
-                            yield Done(await self._finish(principal, ask, ready, step))
+                            # What was not streamed, such as why a model declines, is told at the end.
+                            whole = "" if said else step.executed.reply.text
+                            if clean := cleaner.end() or self._links.cleaned(whole):
+                                said += clean
+                                yield Delta(clean)
+                            yield Done(await self._finish(principal, ask, ready, step, said))
         finally:
             # Also where the caller left before anybody was asked.
             ready.departure.settle()
@@ -99,38 +124,87 @@ class SupportAgent:
     async def _prepare(self, principal: Principal, ask: Ask) -> _Prepared:
         began = self._clock.monotonic()
         conversation_id = ask.conversation_id or f"conv_{uuid.uuid4().hex}"
-        history = await self._history(principal, ask)
+        window = await self._window(principal, ask)
         context = await self._context.get_context(
             principal.tenant, ask.message, ask.user_id, ask.sources
         )
+        if window.is_degraded:
+            context = replace(context, degraded=(*context.degraded, "memory_cache"))
+        recalled = recall(window, prompt.room(context.passages, ask.message))
+        history = recalled.turns
+        earlier, hands = await self._hands(principal, ask, conversation_id, history, context)
+        messages = prompt.messages(history, ask.message)
         request = ChatRequest(
             model="",
-            messages=prompt.messages(history, ask.message),
-            system=prompt.system_text(context.passages),
+            messages=messages,
+            system=prompt.system_text(context.passages, recalled.summary),
             stable_system_chars=len(prompt.RULES),
             max_tokens=ask.max_tokens or self._max_tokens,
             safety_id=safety_id(principal.tenant, ask.user_id),
             thread_key=thread_key(principal.tenant, ask.user_id, conversation_id),
         )
-        payer = payer_of(principal, ask.user_id, conversation_id)
-        departure = await self._road.depart(payer, request, _grounding(ask.limits), began)
+        payer, limits = payer_of(principal, ask.user_id, conversation_id), _grounding(ask.limits)
+        if hands is not None:
+            system = prompt.system_text(context.passages, recalled.summary, with_tools=True)
+            equipped = _equipped(request, system, earlier.messages, hands)
+            try:
+                departure = await self._road.depart(payer, equipped, limits, began, TURNS_RESERVED)
+                self._host(departure, hands)
+                return _Prepared(conversation_id, context, departure, hands)
+            except (RequestError, NoPlatformAvailable, BudgetExceeded):
+                if ask.tools != "auto":
+                    raise
+            # An answer without tools is better than none, where nobody insists on them.
+            context = replace(context, degraded=(*context.degraded, "tools"))
+        departure = await self._road.depart(payer, request, limits, began)
         return _Prepared(conversation_id, context, departure)
 
-    async def _history(self, principal: Principal, ask: Ask) -> Sequence[TurnRow]:
-        if ask.conversation_id is None:
-            return ()
-        turns = await self._conversations.history(
-            principal.tenant, ask.conversation_id, HISTORY_TURNS, user_id=ask.user_id
+    def _host(self, departure: Departure, hands: Hands) -> None:
+        """Let vendors who are configured for it call what only reads by themselves.
+
+        Not within a limit of cost: how often a vendor then runs its model nobody can bound.
+        """
+        journey = departure.journey
+        if self._toolbox is not None and journey.left_usd is None:
+            journey.request = replace(journey.request, hosted=self._toolbox.vendors_own(hands))
+            hands.tainted = hands.tainted or journey.request.hosted is not None
+
+    async def _hands(
+        self,
+        principal: Principal,
+        ask: Ask,
+        conversation_id: str,
+        history: Sequence[TurnRow],
+        context: Context,
+    ) -> tuple[Earlier, Hands | None]:
+        """What the answer may do with tools, and what the conversation did with them before."""
+        if self._toolbox is None:
+            if ask.tools not in {"auto", "none"}:
+                raise RequestError("unknown_tool", "No tools are configured.")
+            return Earlier(), None
+        earlier = Earlier()
+        if ask.conversation_id is not None:
+            earlier = await self._toolbox.earlier(principal.tenant, conversation_id)
+        said = (*(turn.text for turn in history if turn.role == "user"), ask.message)
+        situation = Situation(
+            principal, ask.user_id, conversation_id, said, context.passages, earlier
         )
-        if turns is None:
+        return earlier, await self._toolbox.hands(situation, ask.tools)
+
+    async def _window(self, principal: Principal, ask: Ask) -> Window:
+        if ask.conversation_id is None:
+            return Window()
+        window = await self._episodes.window(principal.tenant, ask.conversation_id, ask.user_id)
+        if window is None:
             raise AccessError("not_found", f"There is no conversation {ask.conversation_id}.")
-        return turns
+        return window
 
     async def _finish(
-        self, principal: Principal, ask: Ask, ready: _Prepared, arrival: Arrival
+        self, principal: Principal, ask: Ask, ready: _Prepared, arrival: Arrival, text: str
     ) -> Answer:
+        """The answer whose text is `text`, without links that lead elsewhere."""
         journey = ready.departure.journey
-        reply = arrival.executed.reply
+        reply = replace(arrival.executed.reply, text=text)
         context = ready.context
         keeping = asyncio.ensure_future(self._keep(principal, ask, ready, reply.text))
         self._keeping.add(keeping)
@@ -154,6 +228,8 @@ class SupportAgent:
             latency_ms=(self._clock.monotonic() - journey.began) * 1000,
             attempts=arrival.executed.tried,
             decision=ready.departure.decision,
+            calls=() if ready.hands is None else tuple(ready.hands.made),
+            ending=arrival.ending,
         )
 
     async def _keep(self, principal: Principal, ask: Ask, ready: _Prepared, text: str) -> bool:
@@ -165,14 +241,36 @@ class SupportAgent:
         )
         try:
             async with asyncio.timeout(KEEP_S):
-                await self._conversations.append(
+                await self._episodes.append(
                     principal.tenant, ready.conversation_id, ask.user_id, turns
                 )
+                if self._toolbox is not None and ready.hands is not None:
+                    await self._toolbox.keep(
+                        principal.tenant,
+                        ready.conversation_id,
+                        ready.departure.journey.answer_id,
+                        ready.hands,
+                        now,
+                    )
         except (DatabaseBusy, DatabaseUnavailable, TimeoutError):
             # The answer is paid for and the customer waits: give it, and say what is missing.
             _log.exception("conversation %s was not kept", ready.conversation_id)
             return False
         return True
+
+
+def _equipped(
+    request: ChatRequest, system: str, earlier: Sequence[Message], hands: Hands
+) -> ChatRequest:
+    """The request with tools, and with what the conversation did with them before."""
+    *before, now = request.messages
+    return replace(
+        request,
+        messages=(*before, *earlier, now),
+        system=system,
+        stable_system_chars=len(prompt.rules(with_tools=True)),
+        tools=hands.specs,
+    )
 
 
 def _grounding(limits: Limits) -> Limits:

@@ -15,6 +15,7 @@ from deployments.clients.claude import ClaudeAnswer, ClaudeIntegration
 from deployments.clients.copilot import CopilotStudio
 from deployments.clients.door import Door, address_and_key
 from deployments.clients.google_wire import FunctionCall, GeneratedContent
+from deployments.clients.mcp_gateway import Context, MCPGateway, Passage
 from deployments.clients.openai_assistant import AssistantRun, AssistantThread, OpenAIAssistant
 from deployments.clients.problem import Problem
 from deployments.clients.unified import UnifiedAgent
@@ -26,6 +27,7 @@ __all__ = [
     "AssistantThread",
     "ClaudeAnswer",
     "ClaudeIntegration",
+    "Context",
     "CopilotStudio",
     "Decided",
     "Delta",
@@ -36,8 +38,10 @@ __all__ = [
     "GeneratedContent",
     "Grounded",
     "Handoff",
+    "MCPGateway",
     "OpenAIAssistant",
     "Other",
+    "Passage",
     "Problem",
     "Resumed",
     "UnifiedAgent",

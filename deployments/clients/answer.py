@@ -84,6 +84,17 @@ class Handoff:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedsApproval:
+    """A call that a human has to agree to, under `/v3/approvals/{id}`; nothing was done yet."""
+
+    id: str
+    tool: str
+    reason: str
+    summary: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer with what it cost and who was asked. `cost_usd` None is unknown."""
 
@@ -104,6 +115,7 @@ class Answer:
     attempts: tuple[Attempt, ...]
     decision: Decision
     degraded: tuple[str, ...] = ()
+    needs_approval: NeedsApproval | None = None
 
 
 @dataclass(frozen=True, slots=True)

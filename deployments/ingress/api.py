@@ -37,6 +37,7 @@ from deployments.ingress.routes import PROBLEM, PUBLIC, Authenticate, Call, Oper
 from deployments.ingress.savings import QUERY as SAVINGS_QUERY
 from deployments.ingress.savings import SavingsRoutes
 from deployments.ingress.vendor_limits import REQUEST_HEADERS
+from deployments.security.trail import Trail
 
 # 8 MiB: one image of the largest size there is (5 MiB of base64) and the text any request may
 # bring, or several photographs. Text alone stays under the configured bound (compatible.py).
@@ -227,6 +228,7 @@ def application(
     authenticate: Authenticate,
     permissions: frozenset[str],
     max_body_bytes: int,
+    trail: Trail | None = None,
 ) -> Starlette:
     """The ASGI application of one replica.
 
@@ -258,7 +260,7 @@ def application(
         return BodyLimit(app, max_body_bytes, larger, _refusal)
 
     app = Starlette(
-        routes=routes.build(every, authenticate, permissions),
+        routes=routes.build(every, authenticate, permissions, trail),
         middleware=[Middleware(limit)],
         exception_handlers={HTTPException: refuse, Exception: refuse},
     )

@@ -14,13 +14,16 @@ from actors.database.idempotency import Done as Repeated
 from actors.database.idempotency import Fresh, Idempotency, Mismatch, Running
 from deployments.agent.exchange import AgentEvent, Ask, Decided, Delta, Done, Grounded, citation
 from deployments.agent.executor import Resumed
+from deployments.agent.hands import Calling, Made
 from deployments.agent.road import Limits
 from deployments.agent.support import SupportAgent
 from deployments.ingress import events, problem
 from deployments.ingress.routes import Call, reply
 from deployments.ingress.schema import ChatBody, RouteBody
+from deployments.security.principal import Principal
+from deployments.security.reach import may_ask_about
 from routing.clock import Clock
-from routing.errors import ConflictError, RequestError, Violation
+from routing.errors import AccessError, ConflictError, RequestError, Violation
 from routing.policy import Strategy
 from routing.requirement import Requirements
 
@@ -69,6 +72,7 @@ class Chat:
         ask = to_ask(body, body.platform)
         if not body.dry_run:
             return await self._chat(call, ask)
+        _may_be_about(call.principal, ask)
         decision = await self._agent.decide(call.principal, ask)
         return reply({"decision": decision.to_json()})
 
@@ -80,6 +84,7 @@ class Chat:
         return await self._chat(call, to_ask(body, platform))
 
     async def _chat(self, call: Call, ask: Ask) -> Response:
+        _may_be_about(call.principal, ask)
         key = call.request.headers.get("idempotency-key")
         if ask.limits.stream:
             if key is not None:
@@ -147,6 +152,8 @@ def told(step: AgentEvent) -> tuple[str, Mapping[str, object]]:
             return "delta", {"text": text}
         case Resumed(origin, to):
             return "resumed", {"from": origin, "to": to}
+        case Calling() | Made():
+            return "tool", step.to_json()
         case Done(answer):
             return "done", answer.to_json()
 
@@ -175,7 +182,14 @@ def to_ask(body: ChatBody, platform: str | None) -> Ask:
         sources=None if body.sources is None else tuple(body.sources),
         max_tokens=body.max_tokens,
         limits=limits,
+        tools=body.tools if isinstance(body.tools, str) else tuple(dict.fromkeys(body.tools)),
     )
+
+
+def _may_be_about(principal: Principal, ask: Ask) -> None:
+    """Raise AccessError where the message is about somebody whom the caller may not ask about."""
+    if ask.user_id is not None and not may_ask_about(principal, ask.user_id):
+        raise AccessError("not_found", "There is no such customer.")
 
 
 def _bad_key(message: str) -> RequestError:

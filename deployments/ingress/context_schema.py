@@ -22,7 +22,7 @@ class ContextBody(BaseModel):
 
     query: Query
     user_id: Identifier | None = Field(None, description="the customer this is about")
-    sources: list[Source] | None = Field(None, max_length=3, description="all, if not given")
+    sources: list[Source] | None = Field(None, max_length=4, description="all, if not given")
     limit: int = Field(PASSAGES_MAX, ge=1, le=LIMIT_MAX)
     max_tokens: int = Field(TOKENS_MAX, ge=50, le=TOKENS_LIMIT)
 

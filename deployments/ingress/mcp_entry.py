@@ -3,12 +3,9 @@
 import random
 from typing import TYPE_CHECKING
 
-from actors.database.accounts import Accounts
-from deployments.ingress.authentication import Authentication
+from deployments.ingress.auth_entry import AuthEntry
 from deployments.ingress.peers import PeerAddress, Peers
 from deployments.ingress.regions import FIGURES, AtHome, Home, Homes
-from deployments.security.api_keys import ApiKeys
-from deployments.security.rbac import roles_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -39,8 +36,8 @@ class McpEntry:
         if regions is not None:
             tenants = {tenant: Home(at.home, at.failover) for tenant, at in regions.tenants.items()}
             homes = Homes(regions.name, tenants, self._peers)
-        keys = ApiKeys(Accounts(database), roles_of(settings.rbac).grants, clock)
-        self._at_home = AtHome(Authentication(keys), homes)
+        self._entry = AuthEntry(boot, settings, database, clock)
+        self._at_home = AtHome(self._entry.authentication, homes)
         self._peers.start()
 
     async def __call__(self, request: "Request") -> "Principal":
@@ -49,6 +46,7 @@ class McpEntry:
 
     async def aclose(self) -> None:
         """Stop asking."""
+        await self._entry.aclose()
         await self._peers.aclose()
 
 

@@ -45,6 +45,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, object]
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-supportmax"},
             },
         },
     }
@@ -57,6 +58,9 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
     if op.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     responses: dict[str, object] = {"200": {"description": "Done", "content": content}}
+    for status, meaning in op.further.items():
+        if int(status) < 400:
+            responses[status] = {"description": meaning}
     for status, meaning in sorted(_failures(op).items()):
         responses[status] = {
             "description": meaning,
@@ -73,7 +77,7 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
         "responses": responses,
     }
     if op.permission != PUBLIC:
-        described["security"] = [{"bearer": []}, {"apiKey": []}]
+        described["security"] = [{"bearer": []}, {"apiKey": []}, {"session": []}]
     if op.body is not None:
         schema = schemas[(op.body, "validation")]
         described["requestBody"] = {
@@ -135,4 +139,5 @@ def _failures(op: Operation) -> dict[str, str]:
         failures |= {"404": "Not this tenant's, or unknown"}
     if op.rate == "health":
         failures |= {"503": "Not ready"}
+    failures |= {status: meaning for status, meaning in op.further.items() if int(status) >= 400}
     return failures

@@ -9,8 +9,10 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from actors.audit.errors import AuditUnavailable
 from actors.coordinator.errors import CoordinatorUnavailable
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from deployments.security.errors import IdentityProviderUnavailable
 from routing.errors import (
     AccessError,
     BudgetExceeded,
@@ -29,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _REQUEST_STATUS: Mapping[str, int] = {
     "malformed_json": 400,
+    "invalid_token": 400,
     "unknown_route": 404,
     "method_not_allowed": 405,
     "body_too_large": 413,
@@ -138,7 +141,13 @@ def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: PLR0911
             return 409, error.code, error.detail
         case DeadlineExceeded():
             return 504, error.code, error.detail
-        case NoPlatformAvailable() | BudgetUnavailable() | CoordinatorUnavailable():
+        case (
+            NoPlatformAvailable()
+            | BudgetUnavailable()
+            | CoordinatorUnavailable()
+            | IdentityProviderUnavailable()
+            | AuditUnavailable()
+        ):
             return 503, error.code, error.detail
         case MisdirectedRequest():
             return 421, error.code, error.detail

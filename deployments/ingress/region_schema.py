@@ -1,7 +1,5 @@
 """A region's figures as they are published to its peers: numbers, and names of models."""
 
-from typing import Literal
-
 from pydantic import BaseModel
 
 
@@ -13,13 +11,9 @@ class SketchBody(BaseModel):
 
 
 class TargetFiguresBody(BaseModel):
-    """One target; `latencies` are of small, medium and large requests, the rates of a minute."""
+    """One target; `latencies` are of small, medium and large requests."""
 
     latencies: list[SketchBody]
-    attempts: int
-    failures: int
-    in_flight: int
-    breaker: Literal["closed", "open", "half_open"]
 
 
 class FiguresBody(BaseModel):

@@ -4,6 +4,7 @@ Validation, dispatch and the OpenAPI document come from the same rows, so none c
 differ from another. A row that leaves a question open stops the start-up.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,12 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.ingress import problem
+from deployments.ingress.route_audit import Watched
 from deployments.ingress.schema import Problem
 from deployments.security.principal import Principal
+from deployments.security.trail import Trail
 from routing.errors import RequestError
 
 PUBLIC = "public"
 """The permission of a route that needs no caller's identity: it has to be said."""
+ANYBODY = "authenticated"
+"""The permission of a route for everybody who says who they are, whatever else they may do."""
 RateClass = Literal["chat", "read", "admin", "health"]
 AuditLevel = Literal["none", "access", "action"]
 Authenticate = Callable[[Request], Awaitable[Principal]]
@@ -63,7 +68,8 @@ class Operation:
     `headers` are the ones it takes, with their descriptions; a chat route that names none
     takes an Idempotency-Key. `max_body_bytes` is for a route whose bodies may be larger than
     the configuration says of all. `query` are the parameters it takes, with their descriptions,
-    and `conflict` says what a 409 means there.
+    and `conflict` says what a 409 means there. `further` are other statuses it may end in, with
+    what they mean; one below 400 has no body.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -81,13 +87,17 @@ class Operation:
     query: Mapping[str, str] = field(default_factory=dict)
     conflict: str = ""
     max_body_bytes: int | None = None
+    further: Mapping[str, str] = field(default_factory=dict)
 
 
 ANONYMOUS = Principal(tenant="", subject="anonymous")
 
 
 def build(
-    operations: Sequence[Operation], authenticate: Authenticate, known: frozenset[str]
+    operations: Sequence[Operation],
+    authenticate: Authenticate,
+    known: frozenset[str],
+    trail: Trail | None = None,
 ) -> list[Route]:
     """The rows as Starlette routes.
 
@@ -95,6 +105,7 @@ def build(
         operations: the table.
         authenticate: who is calling; raises AccessError.
         known: every permission there is.
+        trail: where requests are put on record; a table that is only looked at has none.
 
     Raises:
         ValueError: a row is not complete, names an unknown permission, or stands twice.
@@ -104,29 +115,39 @@ def build(
         where = f"{op.method} {op.path}"
         if not all((op.summary, op.permission, op.rate, op.audit)):
             raise ValueError(f"{where}: every route states summary, permission, rate and audit")
-        if op.permission != PUBLIC and op.permission not in known:
+        if op.permission not in {PUBLIC, ANYBODY} and op.permission not in known:
             raise ValueError(f"{where}: nobody can have the permission {op.permission!r}")
         if op.body is not None and op.permission == PUBLIC:
             raise ValueError(f"{where}: a public route takes no body")
         if (op.method, op.path) in seen:
             raise ValueError(f"{where}: stands twice in the table")
         seen.add((op.method, op.path))
-    return [Route(op.path, _endpoint(op, authenticate), methods=[op.method]) for op in operations]
+    return [
+        Route(op.path, _endpoint(op, authenticate, trail), methods=[op.method]) for op in operations
+    ]
 
 
 def _endpoint(
-    op: Operation, authenticate: Authenticate
+    op: Operation, authenticate: Authenticate, trail: Trail | None
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        watched = Watched(trail, op, request)
         try:
             principal = ANONYMOUS
             if op.permission != PUBLIC:
                 principal = await authenticate(request)
-                principal.must(op.permission)
+                watched.known(principal)
+                if op.permission != ANYBODY:
+                    principal.must(op.permission)
             body = await _parse(op.body, request) if op.body is not None else None
-            return await op.handler(Call(principal, body, request))
+            await watched.allowed()
+            response = await op.handler(Call(principal, body, request))
+        except asyncio.CancelledError:
+            watched.broken_off()
+            raise
         except Exception as error:  # noqa: BLE001
-            return op.errors.response(error)
+            return watched.ended(op.errors.response(error), error)
+        return watched.ended(response)
 
     return endpoint
 

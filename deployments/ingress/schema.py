@@ -16,8 +16,9 @@ from routing.capability import Capability
 
 PlatformName = Literal["openai", "azure_openai", "anthropic", "google_vertex", "copilot_studio"]
 Strategy = Literal["cost_optimized", "latency", "capability", "balanced", "adaptive"]
-Source = Literal["vector_store", "knowledge_graph", "database"]
+Source = Literal["vector_store", "knowledge_graph", "database", "memory"]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@:+-]{1,128}$")]
+ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 
 # About 8,000 tokens: a long mail. A document belongs into the knowledge base.
@@ -58,9 +59,10 @@ class ChatBody(_Body):
     fallback_platforms: list[PlatformName] | None = Field(None, max_length=4)
     strategy: Strategy | None = None
     requirements: RequirementsBody = Field(default_factory=RequirementsBody)
-    sources: list[Source] | None = Field(None, max_length=3)
-    tools: Literal["auto", "none"] = Field(
-        "auto", description="business tools; none are registered in this version"
+    sources: list[Source] | None = Field(None, max_length=4)
+    tools: Literal["auto", "none"] | Annotated[list[ToolName], Field(max_length=64)] = Field(
+        "auto",
+        description="tools the answer may use: auto is what is configured, or some of these by name",
     )
     stream: bool = False
     max_tokens: int | None = Field(None, ge=1, le=128_000)
@@ -217,6 +219,31 @@ class HandoffBody(BaseModel):
     context: dict[str, str]
 
 
+class ToolCallBody(BaseModel):
+    """A tool the answer used.
+
+    `refused` and `needs_approval` were not made; `repeated` was made before in this answer, and
+    not again; of `unknown` nobody knows: it was cut off.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, object]
+    status: Literal["done", "failed", "refused", "needs_approval", "repeated", "unknown"]
+    approval_id: str | None
+    latency_ms: float
+
+
+class NeedsApprovalBody(BaseModel):
+    """A call that a human has to agree to, under /v3/approvals/{id}; nothing was done yet."""
+
+    id: str
+    tool: str
+    reason: str
+    summary: str
+    expires_at: str
+
+
 class AnswerBody(BaseModel):
     """A whole answer with what it cost and who was asked."""
 
@@ -229,7 +256,8 @@ class AnswerBody(BaseModel):
     simulated: bool
     finish_reason: str
     handoff: HandoffBody | None
-    tool_calls: list[dict[str, object]]
+    tool_calls: list[ToolCallBody]
+    needs_approval: NeedsApprovalBody | None
     usage: UsageBody
     cost_usd: float | None
     cost_estimated: bool

@@ -13,13 +13,11 @@ from starlette.applications import Starlette
 
 from actors.coordinator.actor import CoordinatorOptions
 from actors.coordinator.client import CoordinatorClient
-from actors.database.accounts import Accounts
 from actors.database.approvals import Approvals
 from actors.database.budget_books import BudgetBooks
 from actors.database.budget_loans import BudgetLoans
 from actors.database.budgets import BudgetDefinitions
 from actors.database.budgets_abroad import BudgetsAbroad
-from actors.database.conversations import Conversations
 from actors.database.decisions import Decisions
 from actors.database.engine import open_database
 from actors.database.feedback import Feedback
@@ -28,9 +26,7 @@ from actors.database.ledger import Ledger
 from actors.database.savings import Savings
 from actors.database.threads import Threads
 from actors.database.worlds import Worlds
-from actors.knowledge.actor import IndexerOptions
 from actors.knowledge.client import KnowledgeClient
-from actors.knowledge.embed import open_embedder
 from config.fingerprint import fingerprints
 from config.loader import load_settings
 from config.models import shipped_models
@@ -44,16 +40,19 @@ from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executor
 from deployments.agent.lenders import Away
 from deployments.agent.road import Road, RoadOptions
-from deployments.agent.support import SupportAgent
 from deployments.agent.witness import Witness
+from deployments.auditing import AuditDesk
 from deployments.boot import Boot
+from deployments.database import address_of
 from deployments.ingress import api
 from deployments.ingress.approvals import ApprovalRoutes
 from deployments.ingress.assistants import Assistants
-from deployments.ingress.authentication import Authentication
+from deployments.ingress.audit import AuditRoutes
+from deployments.ingress.auth_entry import AuthEntry
 from deployments.ingress.breakers import Breakers
 from deployments.ingress.budgets import BudgetRoutes, Elsewhere
 from deployments.ingress.chat import Chat
+from deployments.ingress.chat_agent import support_agent
 from deployments.ingress.compatible import Compatible
 from deployments.ingress.conversation_run import ConversationRuns
 from deployments.ingress.conversations import Conversations as OpenAIConversations
@@ -61,8 +60,10 @@ from deployments.ingress.evidence import Evidence
 from deployments.ingress.gateway_operations import approval_operations, context_operations
 from deployments.ingress.lease_courier import LeaseCourier
 from deployments.ingress.lending import Lending
+from deployments.ingress.mcp_admin import McpAdmin
 from deployments.ingress.mcp_context import McpContext
 from deployments.ingress.mcp_metadata import McpMetadata
+from deployments.ingress.memory import MemoryRoutes, memory_operations
 from deployments.ingress.offers import Offers
 from deployments.ingress.peers import PeerAddress, Peers
 from deployments.ingress.platform_status import Listed
@@ -71,12 +72,18 @@ from deployments.ingress.region_operations import lease_operations, region_opera
 from deployments.ingress.regions import FIGURES, AtHome, Home, Homes, Regions
 from deployments.ingress.retirement import Configured, Retirements
 from deployments.ingress.savings import SavingsRoutes
-from deployments.mcp_gateway.composition import Parts, approval_queue, context_of, own_servers
-from deployments.options import GC_THRESHOLDS
+from deployments.knowledge.embedders import indexer_options
+from deployments.mcp_gateway.composition import (
+    Parts,
+    administration,
+    context_of,
+    federation,
+    gateway_of,
+)
+from deployments.memory.opening import open_memory
+from deployments.options import GC_THRESHOLDS, nodes_alive
 from deployments.platforms.client import platform_client
 from deployments.platforms.price_calendar import price_calendar
-from deployments.security.api_keys import ApiKeys
-from deployments.security.rbac import roles_of
 from routing.budget_home import BudgetHomes
 from routing.catalog import Catalog
 from routing.clock import SystemClock
@@ -96,21 +103,19 @@ class Ingress:
     async def __init__(  # type: ignore[misc]  # Serve awaits it
         self, boot: Boot, platforms: "Mapping[str, DeploymentHandle[object]]"
     ) -> None:
-        # Here and not above: the process that deploys has no use for the protocol's library.
-        from deployments.mcp_gateway.gateway import Gateway  # noqa: PLC0415
-
         gc.set_threshold(*GC_THRESHOLDS)
         clock = SystemClock()
         settings = load_settings(boot.config, os.environ, boot.profile).settings
         self._max_body_bytes = settings.server.max_body_bytes
-        self._database = open_database(boot.database)
-        # Of its own: what a chat reads must not stand behind a report, which takes 2 s of a processor
-        # for 100,000 answers.
-        self._reports = open_database(boot.database)
+        address = address_of(boot, settings, nodes_alive())
+        # Reports have one of their own: what a chat reads must not stand behind one, which takes 2 s
+        # of a processor for 100,000 answers.
+        self._database, self._reports = open_database(address), open_database(address)
+        self._audit = audit = AuditDesk(boot, settings.audit, "ingress", self._database, clock)
         replica = uuid.uuid4().hex
         resolved = resolve_platforms(settings, boot.profile)
         self._coordinator = CoordinatorClient(
-            CoordinatorOptions(_region(settings, boot), boot.database),
+            CoordinatorOptions(_region(settings, boot), address),
             replica,
             _terms(settings.routing),
             fingerprints(settings, resolved),
@@ -145,20 +150,20 @@ class Ingress:
             self._purse,
             self._accountant,
         )
-        embedder = settings.mcp.servers.knowledge.embedder
-        self._knowledge = KnowledgeClient(IndexerOptions(boot.database, embedder))
+        indexer = indexer_options(boot, settings, address)
+        self._knowledge = KnowledgeClient(indexer)
+        self._memory = memory = await open_memory(settings, self._database, clock)
         parts = Parts(
-            boot, settings, self._database, clock, self._knowledge, open_embedder(embedder)
+            boot, settings, self._database, clock, self._knowledge, indexer.embedder(), memory
         )
         context = context_of(parts)
-        self._agent = agent = SupportAgent(
-            road,
-            context,
-            Conversations(self._database),
-            settings.routing.max_tokens,
-            clock,
+        self._federation = federation(parts)
+        gateway = await gateway_of(parts, self._federation, audit.trail)
+        self._agent = agent = support_agent(
+            boot, settings, road, context, gateway, self._database, memory.episodes, clock
         )
-        threads = Threads(self._database)
+        threads, max_tokens = Threads(self._database), settings.routing.max_tokens
+        assistants, runs = Assistants(settings.assistants), ConversationRuns(threads, clock)
         listed = [
             Listed(p.name, p.reason, catalog.of(p.name), p.options, p.base_url) for p in resolved
         ]
@@ -178,15 +183,7 @@ class Ingress:
                 retirements,
             ),
             Evidence(decisions, Ledger(self._database), Feedback(self._database), clock),
-            Compatible(
-                road,
-                catalog,
-                settings.routing.max_tokens,
-                clock,
-                self._max_body_bytes,
-                Assistants(settings.assistants),
-                ConversationRuns(threads, clock),
-            ),
+            Compatible(road, catalog, max_tokens, clock, self._max_body_bytes, assistants, runs),
             OpenAIConversations(threads, clock),
             BudgetRoutes(
                 definitions,
@@ -201,26 +198,27 @@ class Ingress:
         chance = random.Random()  # noqa: S311  spreads requests; nothing secret hangs on it
         self._peers = Peers(addresses, self._coordinator.hear_region, FIGURES, clock, chance)
         self._courier = LeaseCourier(addresses, self._coordinator, abroad, homes, clock, chance)
-        self._table += region_operations(
-            Breakers(self._coordinator, catalog, clock),
-            Regions(self._coordinator),
-        )
-        self._table += lease_operations(
-            _lending(settings.regions, self._coordinator, definitions, homes)
-        )
-        self._table += McpMetadata(settings.mcp.security).operations()
-        self._table += context_operations(McpContext(context, clock))
-        gateway = Gateway(await own_servers(parts), clock, approval_queue(parts))
-        self._table += approval_operations(
-            ApprovalRoutes(Approvals(self._database), gateway, clock)
-        )
-        self._roles = roles_of(settings.rbac)
+        lending = _lending(settings.regions, self._coordinator, definitions, homes)
+        self._entry = AuthEntry(boot, settings, self._database, clock)
+        self._table += [
+            *region_operations(
+                Breakers(self._coordinator, catalog, clock), Regions(self._coordinator)
+            ),
+            *lease_operations(lending),
+            *McpMetadata(settings.mcp.security).operations(),
+            *context_operations(McpContext(context, clock)),
+            *memory_operations(MemoryRoutes(memory, clock)),
+            *approval_operations(ApprovalRoutes(Approvals(self._database), gateway, clock)),
+            *self._entry.operations(),
+            *AuditRoutes(audit.events, audit.trail, clock).operations(),
+            *McpAdmin(administration(parts, self._federation)).operations(),
+        ]
         self._authentication = AtHome(
-            Authentication(ApiKeys(Accounts(self._database), self._roles.grants, clock)),
+            self._entry.authentication,
             _homes(settings.regions, self._peers),
         )
         await self._coordinator.start()
-        await self._knowledge.start()
+        await asyncio.gather(self._knowledge.start(), self._federation.start())
         await self._purse.start(budget.budget for budget in settings.budgets)
         self._offers.start()
         self._peers.start()
@@ -229,22 +227,26 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> Starlette:
         """The application Serve calls; raises ValueError where the route table is not complete."""
         return api.application(
-            self._table, self._authentication, self._roles.permissions, self._max_body_bytes
-        )
+            self._table, self._authentication, self._entry.permissions, self._max_body_bytes,
+            self._audit.trail,
+        )  # fmt: skip
 
     async def __del__(self) -> None:
         """Tell the coordinator what is left, when Serve stops the replica."""
         if hasattr(self, "_table"):
+            await self._entry.aclose()
             await self._peers.aclose()
             await self._courier.aclose()
             await self._offers.aclose()
             await asyncio.gather(*(client.aclose() for client in self._clients.values()))
-            await self._knowledge.aclose()
+            await asyncio.gather(self._knowledge.aclose(), self._federation.aclose())
             await self._purse.aclose()
             await self._agent.aclose()
             await self._witness.aclose()
             await self._accountant.aclose()
             await self._coordinator.aclose()
+            await self._memory.aclose()
+            await self._audit.aclose()
             await self._reports.aclose()
             await self._database.aclose()
 

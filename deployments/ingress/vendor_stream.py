@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator
 
 from deployments.agent.executor import Resumed
+from deployments.agent.hands import Calling, Made
 from deployments.agent.road import Arrival, Step
 from deployments.ingress.conversation_run import ConversationRun
 from deployments.ingress.dialect import Stamp, Writer
@@ -61,6 +62,9 @@ def _frame(writer: Writer, step: Step) -> bytes:
         case Resumed(origin, to):
             # A comment: the vendors' clients have no word for it, and the text goes on.
             return f": resumed from {origin} to {to}\n\n".encode()
+        case Calling() | Made():
+            # Nor for a tool of ours: theirs are the caller's, and none is called here.
+            return f": {step.call.name}\n\n".encode()
         case Arrival():
             return writer.end(sound(step).executed.reply)
 

@@ -17,6 +17,7 @@ from actors.knowledge.draft import Columns, SourceFile
 from actors.knowledge.ingest import Reading, Report, ingest
 from actors.knowledge.readers.table import PARTS
 from deployments.boot import Boot
+from deployments.database import address_of
 from deployments.knowledge.fetch import fetch
 from deployments.knowledge.files import Found, find
 from deployments.knowledge.rules import SHIPPED, read_rules
@@ -57,7 +58,7 @@ async def run(boot: Boot, order: Order, console: Console, clock: Clock) -> bool:
     """
     reading = Reading(order.audience, read_rules(order.rules or SHIPPED), _columns(order.columns))
     source = await _source(order)
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
         store = KnowledgeStore(database)

@@ -13,6 +13,7 @@ from actors.knowledge.embed import Embedder, Vectors, open_embedder
 from actors.knowledge.index import TITLE_WEIGHT, Found, KnowledgeIndex
 from actors.knowledge.indexing import Indexing
 from deployments.boot import Boot
+from deployments.database import address_of
 from routing.clock import Clock
 from routing.errors import RequestError
 
@@ -72,7 +73,7 @@ async def _open(
     boot: Boot, question: Question, clock: Clock
 ) -> tuple[KnowledgeIndex, Vectors | None]:
     """The tenant's index as of now, built here, and the question's vector where it has vectors."""
-    database = open_database(boot.database)
+    database = open_database(address_of(boot))
     try:
         await database.migrate()
         embedder: Embedder | None = await asyncio.to_thread(open_embedder, question.embedder)

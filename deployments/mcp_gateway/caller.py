@@ -7,7 +7,7 @@ the request.
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deployments.security.principal import Principal
 
@@ -20,13 +20,21 @@ class Caller:
     """For whom a call is made.
 
     `customer` is the user_id who is asked about: bound by us, never chosen by a model.
-    `tainted` says that words of untrusted origin are in the conversation.
+    `tainted` says that words of untrusted origin are in the conversation. `confirms_writes` says
+    that we see the conversation and know it, where over the wire we only have to suppose it: every
+    change then needs a human, also of the records of the customer who is spoken with.
+    `subject_token` is the access token they came with, where an authorization server gave it: it
+    is exchanged for others at such a server, and sent to nobody else. `only` are the reading tools
+    they may call where they came with a token for these alone; they see nothing else.
     """
 
     principal: Principal
     customer: str | None = None
     conversation_id: str | None = None
     tainted: bool = False
+    confirms_writes: bool = False
+    subject_token: str | None = field(default=None, repr=False, compare=False)
+    only: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

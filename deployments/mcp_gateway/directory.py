@@ -41,13 +41,14 @@ class Servers:
         shelf: bool = False,
     ) -> list[tuple[ToolServer, Sequence[_Row]]]:
         """What every server answers, without those that fail; `shelf` is what is no tool."""
-        asked = [
-            server
-            for server in self.of(caller)
-            if not shelf or caller.principal.may(server.permission)
-        ]
+        asked = [server for server in self.of(caller) if not shelf or may_read(caller, server)]
         rows = await asyncio.gather(*(rows_of(server, ask) for server in asked))
         return list(zip(asked, rows, strict=True))
+
+
+def may_read(caller: Caller, server: ToolServer) -> bool:
+    """Whether the caller may have what of the server is no tool."""
+    return caller.only is None and caller.principal.may(server.permission)
 
 
 async def rows_of(

@@ -20,6 +20,7 @@ from deployments.mcp_gateway import hosts
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.resource_metadata import PATH, SCOPES, metadata_url, resource_url
 from deployments.mcp_gateway.wire import CALLER
+from deployments.security.gateway_tokens import GatewayTokens
 from deployments.security.principal import Principal
 from routing.errors import AccessError, MisdirectedRequest
 
@@ -40,9 +41,15 @@ class Endpoint:
     """One replica's endpoint; Serve runs its lifespan."""
 
     def __init__(
-        self, server: Server[Any], authenticate: Authenticate, security: GatewaySecurity
+        self,
+        server: Server[Any],
+        authenticate: Authenticate,
+        security: GatewaySecurity,
+        tokens: GatewayTokens | None = None,
     ) -> None:
+        """`tokens` reads those of vendors that call tools themselves; None lets none of them in."""
         self._authenticate = authenticate
+        self._tokens = tokens
         self._security = security
         self._sessions = StreamableHTTPSessionManager(
             server,
@@ -94,6 +101,17 @@ class Endpoint:
 
     async def _caller(self, request: Request) -> Caller | Response:
         """For whom the request is made, or why it is not."""
+        bearer = _access_token(request)
+        granted = None if self._tokens is None or bearer is None else self._tokens.read(bearer)
+        if granted is not None:
+            # Whom it is about and what may be called stand in the token, and in no header.
+            return Caller(
+                granted.principal,
+                granted.customer,
+                granted.conversation_id,
+                tainted=True,
+                only=granted.tools,
+            )
         principal = await self._principal(request)
         if isinstance(principal, Response):
             return principal
@@ -105,7 +123,9 @@ class Endpoint:
         if any(name is not None and not 0 < len(name) <= NAME_MAX for name in named):
             return _refusal(400, "invalid_header", f"Names have 1 to {NAME_MAX} characters.")
         # Whose words are in the client's conversation we cannot see, so the cautious rules hold.
-        return Caller(principal, named[0], named[1], tainted=True)
+        return Caller(
+            principal, named[0], named[1], tainted=True, subject_token=_access_token(request)
+        )
 
     async def _principal(self, request: Request) -> Principal | Response:
         try:
@@ -132,6 +152,12 @@ class Endpoint:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _access_token(request: Request) -> str | None:
+    """The token the caller was let in by, if it is one of an authorization server."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.count(".") == 2 else None
 
 
 def _mounted_at(request: Request) -> str:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from mcp import MCPError
 from mcp_types import CallToolResult, TextContent
 
+from actors.audit.errors import AuditUnavailable
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.mcp_gateway import call_log, policy
 from deployments.mcp_gateway.approvals import Approvals
@@ -22,8 +23,10 @@ from deployments.mcp_gateway.directory import Servers, rows_of
 from deployments.mcp_gateway.limits import Limits
 from deployments.mcp_gateway.shelf import Shelf
 from deployments.mcp_gateway.tool import SEPARATOR, Approval, Tool, ToolOutcome
-from deployments.mcp_gateway.tool_server import Exchange, ToolServer
+from deployments.mcp_gateway.tool_audit import ToolAudit
+from deployments.mcp_gateway.tool_server import Exchange, ToolServer, UpstreamFailed
 from deployments.security.principal import Principal
+from deployments.security.trail import Trail
 from routing.clock import Clock
 from routing.errors import AccessError, RequestError
 from routing.message import JsonObject
@@ -46,12 +49,14 @@ class Gateway:
         clock: Clock,
         approvals: Approvals | None = None,
         federated: Callable[[str], Sequence[ToolServer]] = lambda _tenant: (),
+        trail: Trail | None = None,
     ) -> None:
         self._servers = Servers(own, federated)
         self.shelf = Shelf(self._servers)
         self._clock = clock
         self._approvals = approvals
         self._limits = Limits(clock)
+        self._audit = ToolAudit(trail)
 
     async def tools(self, caller: Caller) -> tuple[Tool, ...]:
         """What the caller may call, by name: a list that stays the same keeps prompts cached."""
@@ -77,6 +82,7 @@ class Gateway:
         """
         began = self._clock.monotonic()
         ending: call_log.Ending = "cancelled"
+        known: Tool | None = None
         if idempotency_key is not None:
             exchange = replace(exchange, idempotency_key=idempotency_key)
         try:
@@ -85,16 +91,20 @@ class Gateway:
                 ending = "unknown"
                 raise AccessError("not_found", f"Unknown tool: {name}")
             server, tool = found
+            known = tool
             with self._limits.call(caller.principal) as wait_s:
                 if wait_s is not None:
                     ending = "rate_limited"
                     return failed(tool, f"Too many calls; try again in {wait_s:.1f} s.")
                 try:
+                    await self._audit.begun(caller, tool)
                     approval = await self._approval(caller, tool, arguments, exchange)
                     if approval is not None and not await self._spent(caller, approval):
                         ending, outcome = await self._unapproved(caller, tool, approval)
                         return outcome
-                except (RequestError, DatabaseBusy, DatabaseUnavailable) as error:
+                except (
+                    RequestError, DatabaseBusy, DatabaseUnavailable, AuditUnavailable,
+                ) as error:  # fmt: skip
                     ending = "failed"
                     return failed(tool, f"Nothing was done: {error.detail}")
                 except Exception:  # noqa: BLE001  nothing moves because the queue could not be asked
@@ -111,15 +121,18 @@ class Gateway:
         finally:
             took_s = self._clock.monotonic() - began
             call_log.write(caller, name, arguments, ending, took_s)
+            self._audit.ended(caller, name, known, ending)
 
     async def decide(self, approver: Principal, approval_id: str, *, approved: bool) -> Approval:
         """Let a human decide a call that waits.
 
         Raises:
             AccessError: the approver may not, or there is nothing of that id in the tenant.
+            AuditUnavailable: nothing was decided.
         """
         if self._approvals is None:
             raise AccessError("not_found", "Nothing waits for an approval here.")
+        await self._audit.decided(approver, approval_id, approved=approved)
         return await self._approvals.decide(approver, approval_id, approved)
 
     async def confirm(self, requester: Principal, approval_id: str, *, approved: bool) -> Approval:
@@ -127,9 +140,11 @@ class Gateway:
 
         Raises:
             AccessError: that is not enough, or nothing of theirs waits under that id.
+            AuditUnavailable: nothing was confirmed.
         """
         if self._approvals is None:
             raise AccessError("not_found", "Nothing waits for an approval here.")
+        await self._audit.decided(requester, approval_id, approved=approved)
         return await self._approvals.confirm(requester, approval_id, approved)
 
     async def _find(self, caller: Caller, name: str) -> tuple[ToolServer, Tool] | None:
@@ -202,7 +217,7 @@ class Gateway:
         )
         return "repeated", contain(tool, result)
 
-    async def _run(
+    async def _run(  # noqa: PLR0911
         self,
         server: ToolServer,
         tool: Tool,
@@ -220,6 +235,8 @@ class Gateway:
             if exchange.wire is not None:
                 raise
             return "failed", failed(tool, error.message)
+        except UpstreamFailed as error:
+            return "failed", failed(tool, error.detail)
         except Exception:  # noqa: BLE001  whatever a tool raises, the caller gets an outcome
             _log.exception("the call of %s failed", tool.name)
             return "failed", failed(tool, "The call failed; the reason is in the log.")

@@ -6,6 +6,8 @@ from deployments.mcp_gateway.tool import Tool
 
 def visible(caller: Caller, tool: Tool) -> bool:
     """Whether the caller may know of the tool at all; nothing is granted by default."""
+    if caller.only is not None and (tool.name not in caller.only or tool.side_effect != "read"):
+        return False
     return caller.principal.may(tool.permission)
 
 
@@ -14,18 +16,32 @@ def needs_human(caller: Caller, tool: Tool) -> str | None:
 
     Words of untrusted origin in a conversation may have been written to make a model act. They
     may lead to reading and to changing the records of the customer who is spoken with; not to
-    money, not to anything that leaves the house, and not to somebody else's records.
+    money, not to anything that leaves the house, and not to somebody else's records. Where we see
+    the conversation ourselves, and so know that there are such words, they lead to no change at all.
     """
-    if not caller.tainted:
-        return None
+    if tool.needs_approval:
+        return (
+            f"the server {tool.server} is somebody else's, and every call of this tool is looked at"
+        )
+    return _after_untrusted_words(caller, tool) if caller.tainted else None
+
+
+def _after_untrusted_words(caller: Caller, tool: Tool) -> str | None:
     match tool.side_effect:
         case "read":
             return None
         case "write":
-            if caller.customer is not None:
-                return None
-            return "the conversation holds text of untrusted origin, and no customer is bound to it"
+            return _why_no_write(caller)
         case "money":
             return "it moves money, and the conversation holds text of untrusted origin"
         case "egress":
             return "it sends data out, and the conversation holds text of untrusted origin"
+
+
+def _why_no_write(caller: Caller) -> str | None:
+    """Why a tainted conversation may not change records alone."""
+    if caller.customer is None:
+        return "the conversation holds text of untrusted origin, and no customer is bound to it"
+    if caller.confirms_writes:
+        return "it changes records, and the conversation holds text of untrusted origin"
+    return None

@@ -9,17 +9,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from actors.database.address import Address
 from actors.database.engine import Database, open_database
 from actors.knowledge.actor import IndexerOptions
 from actors.knowledge.client import KnowledgeClient
-from actors.knowledge.embed import open_embedder
 from config.loader import load_settings
 from config.settings import Settings
+from deployments.auditing import AuditDesk
 from deployments.boot import Boot
+from deployments.database import address_of
 from deployments.mcp_gateway import call_log
-from deployments.mcp_gateway.composition import OwnServers, Parts, approval_queue, own_servers
+from deployments.mcp_gateway.composition import (
+    OwnServers,
+    Parts,
+    approval_queue,
+    federation,
+    own_servers,
+)
 from deployments.mcp_gateway.state_keys import read_keys
-from deployments.options import GC_THRESHOLDS
+from deployments.mcp_gateway.tool_audit import recording
+from deployments.memory.opening import open_memory
+from deployments.options import GC_THRESHOLDS, nodes_alive
+from deployments.security.gateway_tokens import GatewayTokens
 from deployments.security.principal import Principal
 from routing.clock import Clock, SystemClock
 
@@ -42,13 +53,18 @@ class Entry(Protocol):
 
 
 OpenEntry = Callable[[Boot, Settings, Database, Clock], Entry]
+IndexerOf = Callable[[Boot, Settings, Address], IndexerOptions]
 
 
 class McpGateway:
     """The gateway in one process."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, boot: Boot, open_entry: OpenEntry, servers: OwnServers = own_servers
+        self,
+        boot: Boot,
+        open_entry: OpenEntry,
+        indexer_of: IndexerOf,
+        servers: OwnServers = own_servers,
     ) -> None:
         # Here and not above: the process that deploys has no use for the protocol's library.
         from deployments.mcp_gateway.gateway import Gateway  # noqa: PLC0415
@@ -60,15 +76,25 @@ class McpGateway:
         self._security = settings.mcp.security
         configured = self._security.request_state_keys_file
         self._keys = read_keys(boot.mcp_keys if configured is None else Path(configured))
-        self._database = open_database(boot.database)
+        address = address_of(boot, settings, nodes_alive())
+        self._database = open_database(address)
+        self._audit = AuditDesk(boot, settings.audit, "mcp", self._database, clock)
         self._entry = open_entry(boot, settings, self._database, clock)
-        embedder = settings.mcp.servers.knowledge.embedder
-        self._knowledge = KnowledgeClient(IndexerOptions(boot.database, embedder))
+        indexer = indexer_of(boot, settings, address)
+        self._knowledge = KnowledgeClient(indexer)
         await self._knowledge.start()
-        parts = Parts(
-            boot, settings, self._database, clock, self._knowledge, open_embedder(embedder)
+        self._memory = await open_memory(settings, self._database, clock)
+        model = indexer.embedder()
+        parts = Parts(boot, settings, self._database, clock, self._knowledge, model, self._memory)
+        self._federation = federation(parts)
+        await self._federation.start()
+        self._gateway = Gateway(
+            await servers(parts),
+            clock,
+            approval_queue(parts),
+            self._federation.of,
+            self._audit.trail,
         )
-        self._gateway = Gateway(await servers(parts), clock, approval_queue(parts))
 
     def __serve_build_asgi_app__(self) -> "Endpoint":
         """The application Serve calls."""
@@ -76,13 +102,18 @@ class McpGateway:
         from deployments.mcp_gateway.wire import mcp_server  # noqa: PLC0415
 
         server = mcp_server(self._gateway, self._keys, importlib.metadata.version("supportmax"))
-        return Endpoint(server, self._entry, self._security)
+        tokens = GatewayTokens(self._keys, SystemClock())
+        entry = recording(self._entry, self._audit.trail)
+        return Endpoint(server, entry, self._security, tokens)
 
     async def __del__(self) -> None:
         """Close what is open, when Serve stops the replica."""
         if hasattr(self, "_gateway"):
             await self._entry.aclose()
+            await self._federation.aclose()
             await self._knowledge.aclose()
+            await self._memory.aclose()
+            await self._audit.aclose()
             await self._database.aclose()
 
 

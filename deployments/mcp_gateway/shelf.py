@@ -20,7 +20,7 @@ from mcp_types import (
 
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.containment import contain_prompt, contain_read
-from deployments.mcp_gateway.directory import LIST_DEADLINE_S, Servers
+from deployments.mcp_gateway.directory import LIST_DEADLINE_S, Servers, may_read
 from deployments.mcp_gateway.tool import offered_name
 from deployments.mcp_gateway.tool_server import Exchange, ToolServer
 from routing.errors import AccessError
@@ -64,7 +64,7 @@ class Shelf:
             MCPError: the server that has it cannot give it.
         """
         for server in self._servers.of(caller):
-            if not caller.principal.may(server.permission):
+            if not may_read(caller, server):
                 continue
             asked = server.read(caller, uri, exchange)
             found = await _unless_broken(server, asked, READ_DEADLINE_S)

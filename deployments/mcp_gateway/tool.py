@@ -24,7 +24,8 @@ class Tool:
     """One tool as the gateway offers it.
 
     `name` is what callers say (`tools__refund_invoice`), `server` who answers, `local_name` what
-    the tool is called there. `permission` is needed to see it and to call it.
+    the tool is called there. `permission` is needed to see it and to call it. With
+    `needs_approval` a human decides about every call.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Tool:
     trust: Trust
     permission: str
     timeout_s: float
+    needs_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)

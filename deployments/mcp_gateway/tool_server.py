@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from deployments.mcp_gateway.caller import Caller, Progress
 from deployments.mcp_gateway.tool import Tool, Trust
+from routing.errors import SupportMaxError
 from routing.message import JsonObject
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
         ResourceTemplate,
         ResourceTemplateReference,
     )
+
+
+class UpstreamFailed(SupportMaxError):
+    """A federated server did not do what it was asked; `detail` tells the caller so, in our words."""
+
+    code = "upstream_failed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.caching import CacheHint
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -35,6 +36,7 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from actors.audit.errors import AuditUnavailable
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.gateway import Gateway
 from deployments.mcp_gateway.tool import Approval
@@ -213,6 +215,8 @@ class _Wire:
             await self._gateway.confirm(caller.principal, approval_id, approved=approved)
         except (AccessError, ConflictError) as error:
             raise MCPError(INVALID_PARAMS, error.detail) from error
+        except AuditUnavailable as error:
+            raise MCPError(INTERNAL_ERROR, error.detail) from error
 
 
 def _caller(ctx: _Context) -> Caller:

@@ -9,6 +9,9 @@ from typing_extensions import override
 from deployments.platforms.models import ListedModel
 from routing.exchange import ChatChunk, ChatReply, ChatRequest
 
+HOSTED_MCP = "hosted_mcp"
+"""The option of a vendor that calls reading tools at our address by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:

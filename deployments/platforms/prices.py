@@ -63,6 +63,13 @@ def price_of(platform: str, model: str, on: date) -> Price | None:
     )
 
 
+def embedding_price_of(platform: str, model: str, on: date) -> Decimal | None:
+    """The list price of a token that is embedded, or None where nobody knows it."""
+    found = _found(platform, model, datetime.combine(on, time(), UTC))
+    rate = None if found is None else _rate(found.model_price.input_mtok, 0)
+    return None if rate is None else rate / 1_000_000
+
+
 def days_of_change(platform: str, model: str, after: date) -> frozenset[date]:
     """The days after `after` from whose midnight (UTC) on the list may have another price."""
     found = _found(platform, model, datetime.combine(after, time(), UTC))

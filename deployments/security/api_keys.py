@@ -2,8 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from actors.database.accounts import Accounts
+from deployments.security.addresses import Address, Network
+from deployments.security.client_address import networks_of, within
 from deployments.security.principal import API_KEY, Principal
 from routing.clock import Clock
 from routing.errors import AccessError
@@ -14,6 +17,14 @@ CACHE_S = 5.0
 CACHE_MAX = 10_000
 # A key of ours has 64 characters; what is longer is not one and is not hashed.
 _LENGTH_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    until: float
+    ends_at: float | None
+    principal: Principal
+    networks: tuple[Network, ...] | None
 
 
 class ApiKeys:
@@ -29,35 +40,47 @@ class ApiKeys:
         self._accounts = accounts
         self._grants = grants
         self._clock = clock
-        self._good: dict[bytes, tuple[float, Principal]] = {}
+        self._good: dict[bytes, _Kept] = {}
 
-    async def authenticate(self, secret: str) -> Principal:
-        """Who holds `secret`.
+    async def authenticate(self, secret: str, address: Address | None = None) -> Principal:
+        """Who holds `secret` and calls from `address`.
 
         Raises:
-            AccessError: nobody does, or no longer.
+            AccessError: nobody does, or no longer, or not from there.
         """
         if not secret or len(secret) > _LENGTH_MAX:
             raise _unknown()
         digest = hashlib.sha256(secret.encode()).digest()
-        now = self._clock.monotonic()
         kept = self._good.get(digest)
-        if kept is not None and now < kept[0]:
-            return kept[1]
+        if kept is None or self._clock.monotonic() >= kept.until:
+            kept = await self._look_up(secret, digest)
+        if kept.ends_at is not None and self._clock.now() >= kept.ends_at:
+            raise _unknown()
+        if kept.networks is not None and (address is None or not within(address, kept.networks)):
+            raise _unknown()
+        return kept.principal
+
+    async def _look_up(self, secret: str, digest: bytes) -> _Kept:
+        # Before the question: what is revoked while it is asked ends with this answer's time.
+        until = self._clock.monotonic() + CACHE_S
         key = await self._accounts.verify(secret, self._clock.now())
         if key is None:
             self._good.pop(digest, None)
             raise _unknown()
         permissions = frozenset[str]().union(*(self._grants.get(role, ()) for role in key.roles))
+        if key.scopes is not None:
+            permissions &= key.scopes
         principal = Principal(key.tenant, f"{API_KEY}{key.key_id}", key.roles, permissions)
+        networks = None if key.networks is None else networks_of(key.networks)
         if len(self._good) >= CACHE_MAX:
             self._good.clear()
-        self._good[digest] = (now + CACHE_S, principal)
-        return principal
+        self._good[digest] = kept = _Kept(until, key.expires_at, principal, networks)
+        return kept
 
 
 def _unknown() -> AccessError:
-    # The same words for a missing, a wrong, an expired and a revoked key.
+    # The same words for a missing, a wrong, an expired and a revoked key, and for one that is used
+    # from elsewhere.
     return AccessError(
         "unauthenticated", "Send a valid API key: Authorization: Bearer smk_… or X-API-Key."
     )

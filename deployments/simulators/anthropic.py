@@ -1,6 +1,7 @@
 """The Anthropic simulator: `/anthropic/v1/messages` and `/v1/models` on the wire of Anthropic."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from starlette.applications import Starlette
@@ -31,8 +32,10 @@ from deployments.simulators.anthropic_turns import (
 )
 from deployments.simulators.exchange import Exchange, Stage, mint, retry_headers
 from deployments.simulators.faults import ContentFilter, ErrorEvent, Status
+from deployments.simulators.hosted import Hosted, anthropic_blocks, anthropic_hosted
 from deployments.simulators.prompt_cache import SHORTEST_PREFIX
 from deployments.simulators.reply import Reply, compose
+from deployments.simulators.schema import as_list
 
 NAME = "anthropic"
 VERSIONS = ("2023-06-01", "2026-10-21")
@@ -56,6 +59,9 @@ def anthropic_app(stage: Stage) -> Starlette:
             exchange = await stage.receive(NAME, request)
             try:
                 _admit(exchange)
+                if answer is _create_message:
+                    exchange, hosted = await anthropic_hosted(exchange)
+                    return _create_message(exchange, hosted)
                 return answer(exchange)
             except AnthropicWireError as error:
                 headers = _headers(stage, retry_after_s=error.retry_after_s)
@@ -74,7 +80,7 @@ def anthropic_app(stage: Stage) -> Starlette:
     )
 
 
-def _create_message(exchange: Exchange) -> Response:
+def _create_message(exchange: Exchange, hosted: Hosted | None = None) -> Response:
     request = parse_request(_body(exchange))
     _check_model(request)
     _check_sampling(exchange, request)
@@ -88,9 +94,16 @@ def _create_message(exchange: Exchange) -> Response:
         case ErrorEvent(code=code, message=message) if not request.stream:
             # Without a stream there is no 200 to take back.
             raise AnthropicWireError(529, message or "Overloaded", type=code)
-    reply = compose(read_prompt(request), behaviour)
+    prompt = read_prompt(request)
+    if hosted is not None:
+        found = tuple(call.result for call in hosted.calls)
+        prompt = replace(prompt, results=(*prompt.results, *found))
+    reply = compose(prompt, behaviour)
     usage = _usage(exchange.stage, request, reply)
     answer = build_message(request, reply, usage, message_id=mint("msg_"))
+    if hosted is not None:
+        did = anthropic_blocks(hosted, [mint("mcptoolu_") for _ in hosted.calls])
+        answer["content"] = [*did, *as_list(answer["content"])]
     headers = _headers(exchange.stage, usage.input_tokens, usage.output_tokens)
     pace = exchange.stage.pace
     if request.stream:

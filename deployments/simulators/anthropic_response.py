@@ -150,13 +150,19 @@ def _begun(block: JsonObject) -> Json:
             return {**block, "input": {}}
         case "thinking":
             return {**block, "thinking": "", "signature": ""}
+        case "mcp_tool_use":
+            return {**block, "input": {}}
+        case "mcp_tool_result":
+            return dict(block)
         case _:
             return {**block, "text": ""}
 
 
 def _deltas(block: JsonObject, reply: Reply) -> Iterator[Event]:
     match block["type"]:
-        case "tool_use":
+        case "mcp_tool_result":
+            return
+        case "tool_use" | "mcp_tool_use":
             arguments = orjson.dumps(block["input"]).decode()
             # Anthropic opens every tool_use with an empty fragment.
             for fragment in ("", *split_arguments(arguments)):

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from typing_extensions import override
 
 from deployments.simulators.azure_errors import AzureWireError, known_error, scripted_error
+from deployments.simulators.embeddings_api import Embeddings
 from deployments.simulators.exchange import Exchange, Stage
 from deployments.simulators.faults import Status
 from deployments.simulators.openai_errors import OpenAIWireError
@@ -47,10 +48,12 @@ def azure_app(stage: Stage) -> Starlette:
     models = answered(stage, dialect, dialect.list_models)
     model = answered(stage, dialect, dialect.show_model)
     create = answered(stage, dialect, responses.create)
+    embeddings = answered(stage, dialect, Embeddings(dialect).create)
     nothing = answered(stage, dialect, _refuse)
     return Starlette(
         routes=[
             Route("/openai/v1/responses", create, methods=["POST"]),
+            Route("/openai/v1/embeddings", embeddings, methods=["POST"]),
             Route("/openai/v1/models", models, methods=["GET"]),
             Route("/openai/v1/models/{model}", model, methods=["GET"]),
             Route("/openai/responses", older_create, methods=["POST"]),

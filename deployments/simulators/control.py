@@ -9,7 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deployments.simulators.exchange import SIMULATOR_HEADER, Stage, list_of_models
+from deployments.simulators.exchange import (
+    SIMULATOR_HEADER,
+    Stage,
+    hosted_calls_of,
+    list_of_models,
+)
 from deployments.simulators.faults import EVERY_PLATFORM, ScriptFullError, ScriptOrder
 
 MAX_ORDER = 4 * 1024 * 1024  # bytes
@@ -45,7 +50,8 @@ class _Control:
         except ValidationError as error:
             return _json({"error": str(error)}, 400)
         lists = map(list_of_models, self._platforms)
-        if order.platform not in {EVERY_PLATFORM, *self._platforms, *lists}:
+        hosted = map(hosted_calls_of, self._platforms)
+        if order.platform not in {EVERY_PLATFORM, *self._platforms, *lists, *hosted}:
             return _json({"error": f"no simulator is called {order.platform!r}"}, 400)
         try:
             self._stage.script.append(order)

@@ -131,6 +131,11 @@ def list_of_models(platform: str) -> str:
     return f"{platform}/models"
 
 
+def hosted_calls_of(platform: str) -> str:
+    """Return the script's name for the tools that a platform calls by itself."""
+    return f"{platform}/hosted"
+
+
 def mint(prefix: str) -> str:
     """Return a fresh identifier in the vendors' manner: `resp_6f…`."""
     return f"{prefix}{secrets.token_hex(16)}"

@@ -107,6 +107,15 @@ class ToolCalls(_Behaviour):
     calls: list[ScriptedCall] = Field(min_length=1, max_length=100)
 
 
+class Obey(_Behaviour):
+    """The model does what it reads: the first `CALL name {arguments}` that it has not called yet.
+
+    It reads what stands above its question and the results of tools; without an order it answers.
+    """
+
+    kind: Literal["obey"]
+
+
 class Refusal(_Behaviour):
     """The model declines."""
 
@@ -136,6 +145,7 @@ Behaviour: TypeAlias = (
     | ErrorEvent
     | Text
     | ToolCalls
+    | Obey
     | Refusal
     | Length
     | ContentFilter

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from typing_extensions import override
 
 from deployments.simulators.conversations_api import Conversations
+from deployments.simulators.embeddings_api import Embeddings
 from deployments.simulators.exchange import Exchange, Stage, mint
 from deployments.simulators.faults import Status
 from deployments.simulators.openai_errors import OpenAIWireError, scripted_error
@@ -31,7 +32,12 @@ def openai_app(stage: Stage) -> Starlette:
     conversation = "/v1/conversations/{conversation}"
     return Starlette(
         routes=[
-            route("POST", "/v1/responses", responses.create),
+            route("POST", "/v1/embeddings", Embeddings(dialect).create),
+            Route(
+                "/v1/responses",
+                answered(stage, dialect, responses.create, responses.create),
+                methods=["POST"],
+            ),
             route("GET", "/v1/responses/{response}", responses.show),
             route("DELETE", "/v1/responses/{response}", responses.delete),
             route("POST", "/v1/conversations", conversations.create),

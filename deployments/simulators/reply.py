@@ -17,6 +17,7 @@ from deployments.simulators.faults import (
     Behaviour,
     ContentFilter,
     Length,
+    Obey,
     Refusal,
     Text,
     ToolCalls,
@@ -31,6 +32,7 @@ WORDS_A_CHUNK = 3
 ARGUMENT_CHARS_A_CHUNK = 12
 SHOWN_OF_A_RESULT = 600  # characters
 
+_ORDER = re.compile(r"CALL ([A-Za-z0-9_-]{1,64}) (\{[^{}]*\})")
 _WORD = re.compile(r"\s*\S+")
 
 
@@ -96,7 +98,23 @@ def _composed(prompt: Prompt, behaviour: Behaviour | None) -> Reply:
         case ContentFilter():
             return Reply("content_filter", _first_half(_spoken(prompt)))
         case _:
-            return _honest(prompt)
+            ordered = ordered_call(prompt) if isinstance(behaviour, Obey) else None
+            return _honest(prompt) if ordered is None else Reply("tool_calls", calls=(ordered,))
+
+
+def ordered_call(prompt: Prompt) -> SimToolCall | None:
+    """The first call that a text the model reads orders, and that has not been made."""
+    called = {result.name for result in prompt.results}
+    for text in (prompt.instructions, *(result.content for result in prompt.results)):
+        for found in _ORDER.finditer(text):
+            if found.group(1) in called:
+                continue
+            try:
+                arguments = orjson.loads(found.group(2).replace('\\"', '"'))
+            except orjson.JSONDecodeError:
+                continue
+            return SimToolCall(found.group(1), arguments)
+    return None
 
 
 def split_text(text: str, chunks: int | None = None) -> list[str]:

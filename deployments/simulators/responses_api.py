@@ -6,7 +6,7 @@ words of errors and headers.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from deployments.simulators.allowance import spoken_duration
 from deployments.simulators.answer import estimate_tokens
 from deployments.simulators.exchange import Exchange, Stage, mint, retry_headers
 from deployments.simulators.faults import ErrorEvent, Status
+from deployments.simulators.hosted import Hosted, openai_hosted, openai_items
 from deployments.simulators.openai_errors import OpenAIWireError
 from deployments.simulators.openai_items import Item, Items, check_calls_answered
 from deployments.simulators.openai_models import takes_temperature
@@ -71,14 +72,24 @@ class Dialect(Protocol):
 
 
 def answered(
-    stage: Stage, dialect: Dialect, answer: Callable[[Exchange], Response]
+    stage: Stage,
+    dialect: Dialect,
+    answer: Callable[[Exchange], Response],
+    answer_hosted: Callable[[Exchange, Hosted], Response] | None = None,
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint that lets a request in and answers it, or says what is wrong with it."""
+    """Return the endpoint that lets a request in and answers it, or says what is wrong with it.
+
+    `answer_hosted` answers one that has the vendor call tools by itself, where it can.
+    """
 
     async def handle(request: Request) -> Response:
         exchange = await stage.receive(dialect.name, request)
         try:
             dialect.admit(exchange)
+            if answer_hosted is not None:
+                exchange, hosted = await openai_hosted(exchange)
+                if hosted is not None:
+                    return answer_hosted(exchange, hosted)
             return answer(exchange)
         except OpenAIWireError as error:
             headers = dialect.headers(retry_after_s=error.retry_after_s)
@@ -123,8 +134,8 @@ class Responses:
         self._conversations = conversations
         self._stored: OrderedDict[str, _Stored] = OrderedDict()
 
-    def create(self, exchange: Exchange) -> Response:
-        """Answer one request.
+    def create(self, exchange: Exchange, hosted: Hosted | None = None) -> Response:
+        """Answer one request, before which the vendor may have called tools by itself.
 
         Raises:
             OpenAIWireError: The vendor would refuse it, or the script says so.
@@ -135,11 +146,18 @@ class Responses:
         behaviour = exchange.take_behaviour()
         if isinstance(behaviour, Status):
             raise self._dialect.scripted_error(behaviour)
-        reply = compose(read_prompt(request, items), behaviour)
+        prompt = read_prompt(request, items)
+        if hosted is not None:
+            found = tuple(call.result for call in hosted.calls)
+            prompt = replace(prompt, results=(*prompt.results, *found))
+        reply = compose(prompt, behaviour)
         usage = self._usage(request, items, reply)
         response = build_response(
             request, reply, usage, response_id=mint("resp_"), created_at=self._stage.now()
         )
+        if hosted is not None:
+            did = openai_items(hosted, [mint("mcp_") for _ in range(len(hosted.calls) + 1)])
+            response["output"] = [*did, *as_list(response["output"])]
         pace = self._stage.pace
         headers = self._dialect.headers(usage.input_tokens, processing_s=pace.first_byte_s)
         fault = behaviour if isinstance(behaviour, ErrorEvent) else None

@@ -15,7 +15,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from routing.errors import SupportMaxError
-from tests.bench import knowledge, outages, platforms, platforms_report, road
+from tests import redis_servers
+from tests.bench import (
+    audit,
+    knowledge,
+    mcp,
+    memory,
+    outages,
+    platforms,
+    platforms_report,
+    road,
+    security,
+)
 
 FILE = Path("bench.json")
 
@@ -44,11 +55,42 @@ def _knowledge(progress: Progress, console: Console) -> dict[str, object]:
     return knowledge.plain(found)
 
 
+def _mcp(progress: Progress, console: Console) -> dict[str, object]:
+    found = mcp.measure(progress)
+    mcp.show(found, console)
+    return mcp.plain(found)
+
+
+def _memory(progress: Progress, console: Console) -> dict[str, object]:
+    if not redis_servers.is_installed():
+        console.print("memory is not measured: redis-server is not installed")
+        return {}
+    found = memory.measure(progress)
+    memory.show(found, console)
+    return memory.plain(found)
+
+
+def _security(progress: Progress, console: Console) -> dict[str, object]:
+    found = security.measure(progress)
+    security.show(found, console)
+    return security.plain(found)
+
+
+def _audit(progress: Progress, console: Console) -> dict[str, object]:
+    found = audit.measure(progress)
+    audit.show(found, console)
+    return audit.plain(found)
+
+
 PARTS: Mapping[str, Callable[[Progress, Console], dict[str, object]]] = {
     "road": _road,
     "platforms": _platforms,
     "outages": _outages,
     "knowledge": _knowledge,
+    "memory": _memory,
+    "mcp": _mcp,
+    "security": _security,
+    "audit": _audit,
 }
 
 

@@ -19,8 +19,8 @@ from actors.database.knowledge_rows import Edge, PassageRow, node_of
 from actors.knowledge.index import KnowledgeIndex, build_index
 from actors.knowledge.tokenise import tokenise
 from deployments.demo import ARTICLES
-from deployments.mcp_gateway.context import ContextGateway
-from deployments.mcp_gateway.sources import Articles, Related
+from deployments.mcp_gateway.context import ContextGateway, Source
+from deployments.mcp_gateway.sources import Articles, Related, Search
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,7 +64,11 @@ def measure(progress: "Progress") -> Searched:
     index = build_index(1, rows, edges)
     built_s = time.monotonic() - began
     progress.advance(bar, 50)
-    sources = {"vector_store": Articles(_One(index)), "knowledge_graph": Related(_One(index))}
+    search = Search(_One(index))
+    sources: dict[str, Source] = {
+        "vector_store": Articles(search),
+        "knowledge_graph": Related(search),
+    }
     gateway = ContextGateway(sources)
 
     async def ask() -> tuple[list[float], float]:

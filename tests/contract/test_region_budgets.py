@@ -127,6 +127,8 @@ async def test_a_region_whose_home_is_gone_spends_what_it_holds_and_says_who_has
 async def test_the_first_request_of_a_user_waits_for_his_lease_and_the_next_for_nobody(
     us: Region, eu: Region
 ) -> None:
+    # No other budget: which of two is the scarcer turns on whether a second letter was carried.
+    assert await us.definitions.delete("acme", "daily")
     async with served(us.app()) as home:
         courier = eu.courier(home.url)
         await meet(eu, courier)

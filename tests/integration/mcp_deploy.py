@@ -15,6 +15,7 @@ from config.gateway import GatewaySettings
 from deployments import options
 from deployments.boot import Boot
 from deployments.ingress.mcp_entry import McpEntry
+from deployments.knowledge.embedders import indexer_options
 from deployments.mcp_gateway.server import McpGateway
 from tests.integration import mcp_fixture
 from tests.product import REPOSITORY
@@ -36,7 +37,7 @@ def main(address: str, home: str) -> None:
     del given["autoscaling_config"]
     gateway = serve.deployment(**given)(serve.ingress()(McpGateway))
     boot = Boot(Path(home), "development")
-    application = gateway.bind(boot, McpEntry, mcp_fixture.servers)
+    application = gateway.bind(boot, McpEntry, indexer_options, mcp_fixture.servers)
     serve.run(application, name=APPLICATION, route_prefix=PATH)
 
 

@@ -84,7 +84,7 @@ def test_what_a_limit_cut_off_was_late(name: str, share_before_the_limit: float)
     taken = in_time = 0
     for n in range(ANSWERS):
         now, latency_ms = NOW + n * 0.2, max(CHANGES[name](n, rng), 0.1)
-        card = book.scorecard("openai/m", Breaker(), 0, now)
+        card = book.scorecard("openai/m", Breaker(), 0, now, lambda: 1.0)
         bounds_ms = card.bounds_ms[Size.MEDIUM]
         if bounds_ms is not None:
             if bounds_ms[PROMISED] > CUT_AT_MS:
@@ -95,7 +95,7 @@ def test_what_a_limit_cut_off_was_late(name: str, share_before_the_limit: float)
         seen = outcome(at=now, latency_ms=min(latency_ms, cut_ms), answer_id=f"ans_{n}")
         if latency_ms > cut_ms:
             seen = replace(seen, error=ErrorKind.TIMEOUT)
-        book.fold(seen, now, lambda: 1.0)
+        book.fold(seen, now, lambda: 1.0, 0)
     assert taken > 500
     assert in_time / taken >= SHARES[PROMISED] - WITHIN
 
@@ -104,13 +104,15 @@ def test_a_bound_beyond_everything_seen_lasts_only_while_answers_come() -> None:
     """Three late ones in a row, and a limit that all requests share keeps them all away: not for ever."""
     book = Book()
     for n in range(40):
-        book.fold(outcome(at=NOW, latency_ms=100.0), NOW, lambda: 1.0)
-        book.scorecard("openai/m", Breaker(), 0, NOW)
+        book.fold(outcome(at=NOW, latency_ms=100.0), NOW, lambda: 1.0, 0)
+        book.scorecard("openai/m", Breaker(), 0, NOW, lambda: 1.0)
         if n >= 36:
             late = outcome(at=NOW, latency_ms=1_000.0, error=ErrorKind.TIMEOUT)
-            book.fold(late, NOW, lambda: 1.0)
-    bounds_ms = book.scorecard("openai/m", Breaker(), 0, NOW).bounds_ms[Size.MEDIUM]
-    later_ms = book.scorecard("openai/m", Breaker(), 0, NOW + 31).bounds_ms[Size.MEDIUM]
+            book.fold(late, NOW, lambda: 1.0, 0)
+    bounds_ms = book.scorecard("openai/m", Breaker(), 0, NOW, lambda: 1.0).bounds_ms[Size.MEDIUM]
+    later_ms = book.scorecard("openai/m", Breaker(), 0, NOW + 31, lambda: 1.0).bounds_ms[
+        Size.MEDIUM
+    ]
     assert bounds_ms is not None
     assert later_ms is not None
     assert bounds_ms[PROMISED] == pytest.approx(BEYOND * 1_000, rel=0.02)

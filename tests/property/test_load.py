@@ -1,25 +1,32 @@
-"""Under any load the latency strategy is no worse than chance, and near what queues allow at best.
+"""Under any load no strategy is worse than chance, and latency is near what queues allow at best.
 
 `python -m tests.property.test_load` prints the table that the README quotes.
 """
 
 import csv
+import functools
 import gzip
+from collections import Counter
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routing.money import Price
+from routing.platform_profile import PlatformProfile
 from routing.policies import latency
 from routing.policy import Strategy
 from tests.queueing import (
     BrownOut,
     Choose,
+    Replica,
     Result,
     Scene,
     Vendor,
+    World,
     at_random,
     by_strategy,
     hot_and_cold,
@@ -30,6 +37,7 @@ from tests.queueing import (
     run,
     shortest_queue,
 )
+from tests.unit.routing.worlds import platform
 
 MEASURED = Path(__file__).parents[3] / "shared/data/routing/llmperf_latency/individual.csv.gz"
 LOADS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
@@ -99,6 +107,55 @@ def test_of_any_platforms_at_any_load_it_is_no_worse_than_chance(
     for strategy in PRODUCT:
         ours = run(scene, by_strategy(scene, strategy))
         assert ours.mean_s <= 1.05 * chance.mean_s, (strategy, ours, chance)
+
+
+BY_PREFERENCE = tuple(strategy for strategy in Strategy if strategy is not Strategy.LATENCY)
+IDLE_TIMES = 1.5
+"""Times what the favourite takes when it is idle: who asks for the cheapest accepts its pace, not a queue."""
+
+
+@functools.cache
+def by_chance(scene: Scene) -> Result:
+    """What chance makes of it; the same for every strategy."""
+    return run(scene, at_random)
+
+
+def preferring(favourite: str, vendors: tuple[Vendor, ...] = UNEQUAL) -> list[PlatformProfile]:
+    """The vendors, dearer and worse the further from the favourite they stand in the row."""
+    names = [vendor.name for vendor in vendors]
+    ranks = [abs(place - names.index(favourite)) for place in range(len(names))]
+    return [
+        platform(name, price=Price(Decimal(rank + 1), Decimal(rank + 1)), quality=1 - rank / 10)
+        for name, rank in zip(names, ranks, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("load", [0.1, 0.5, 0.95])
+@pytest.mark.parametrize("favourite", ["a", "e"])
+@pytest.mark.parametrize("strategy", BY_PREFERENCE)
+def test_no_strategy_queues_at_its_favourite_while_others_have_room(
+    strategy: Strategy, favourite: str, load: float
+) -> None:
+    """The cheapest and best is the fastest or the slowest of five, which alone has too little room."""
+    scene = replace(SCENE, load=load, requests=600, warm_up=150)
+    profiles, taken = preferring(favourite), Counter[Decimal]()
+    choose = by_strategy(scene, strategy, profiles=profiles)
+
+    def noted(world: World, replica: Replica, now: float) -> int:
+        chosen = choose(world, replica, now)
+        price = profiles[chosen].price
+        assert price is not None
+        taken[price.input] += 1
+        return chosen
+
+    ours, chance = run(scene, noted), by_chance(scene)
+    idle = next(vendor for vendor in UNEQUAL if vendor.name == favourite)
+    mean_s, p99_s = IDLE_TIMES * idle.mean_s, IDLE_TIMES * idle.service_s(0.99)
+    assert ours.mean_s <= max(NOISE * chance.mean_s, mean_s), (ours, chance)
+    assert ours.p99_s <= max(NOISE * chance.p99_s, p99_s), (ours, chance)
+    if load <= 0.5 and strategy is not Strategy.BALANCED:
+        # Prices are 1 to 5, of which chance pays 3 in the mean.
+        assert sum(price * count for price, count in taken.items()) < 3 * taken.total()
 
 
 def test_the_mean_of_the_last_ten_collapses_where_ours_does_not() -> None:
@@ -172,7 +229,7 @@ def measured_vendors() -> tuple[Vendor, ...]:
 
 def table(vendors: tuple[Vendor, ...], *, brown_out: bool = False) -> str:
     """Mean and p99 in seconds at each load, as Markdown; with the first six times slower for a while."""
-    columns: dict[str, Choose | Strategy] = {
+    columns: dict[str, Choose | Strategy | list[PlatformProfile]] = {
         "random": at_random,
         "mean of the last ten": mean_of_the_last_ten,
         "peak-EWMA, two choices (Finagle)": peak_ewma,
@@ -180,6 +237,8 @@ def table(vendors: tuple[Vendor, ...], *, brown_out: bool = False) -> str:
         "shortest queue, all-knowing": shortest_queue,
         "`latency`": Strategy.LATENCY,
         "`balanced`": Strategy.BALANCED,
+        "`cost_optimized`, the first the cheapest": preferring(vendors[0].name, vendors),
+        "`cost_optimized`, the last the cheapest": preferring(vendors[-1].name, vendors),
     }
     lines = [f"| load | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     ill = BrownOut(vendors[0].name, times=6.0) if brown_out else None
@@ -189,7 +248,13 @@ def table(vendors: tuple[Vendor, ...], *, brown_out: bool = False) -> str:
         )
         cells = []
         for choice in columns.values():
-            chosen = by_strategy(scene, choice) if isinstance(choice, Strategy) else choice
+            match choice:
+                case Strategy():
+                    chosen = by_strategy(scene, choice)
+                case list():
+                    chosen = by_strategy(scene, Strategy.COST_OPTIMIZED, profiles=choice)
+                case _:
+                    chosen = choice
             times = run(scene, chosen)
             cells.append(f"{times.mean_s:.2f} / {times.p99_s:.1f}")
         lines.append(f"| {load:.0%} | {' | '.join(cells)} |")

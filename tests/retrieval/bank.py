@@ -66,12 +66,18 @@ def _told(instructions: object) -> str:
     return instructions if isinstance(instructions, str) else json.dumps(instructions)
 
 
-async def indexed(folder: Path, embedder: Embedder | None = None) -> KnowledgeIndex:
-    """The documents by the road every document takes: files, ingest, rows, index."""
+async def indexed(
+    folder: Path, embedder: Embedder | None = None, *, titled: bool = True
+) -> KnowledgeIndex:
+    """The documents by the road every document takes: files, ingest, rows, index.
+
+    Where they are not `titled`, a dash stands in the titles' place, which is no word.
+    """
     source = folder / "documents"
     source.mkdir()
     for name, title, content in documents():
-        text = f"---\nid: {json.dumps(name)}\ntitle: {json.dumps(title)}\n---\n{content}"
+        shown = json.dumps(title if titled else "-")
+        text = f"---\nid: {json.dumps(name)}\ntitle: {shown}\n---\n{content}"
         (source / f"{name}.md").write_text(text, "utf-8")
     database = open_database(folder / "bank.db")
     try:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from deployments.mcp_gateway.tool import SideEffect
+from deployments.mcp_gateway.tool import SideEffect, Trust
 from routing.errors import SupportMaxError
 from routing.message import JsonObject
 
@@ -105,7 +105,8 @@ class BusinessTool:
 
     Exactly one of `work` and `ask` does it: `work` in this database, `ask` in another system. A
     tool that asks and whose system does nothing twice under one key is `repeatable`: a call that
-    was cut off is then made again, and is otherwise left to a human, since nobody knows.
+    was cut off is then made again, and is otherwise left to a human, since nobody knows. Where what
+    it gives may hold words of others (tickets, mails), `trust` is "untrusted".
     """
 
     name: str
@@ -120,6 +121,7 @@ class BusinessTool:
     repeatable: bool = False
     timeout_s: float = 5.0
     limit: Limit | None = None
+    trust: Trust = "own"
 
     @property
     def concerns_customer(self) -> bool:

@@ -52,6 +52,7 @@ async def tools_server(runner: ToolRunner) -> Mounted:
             permission=tool.permission,
             side_effect=tool.side_effect,
             timeout_s=tool.timeout_s + GRACE_S,
+            trust=tool.trust,
         )
         for tool in runner.registry.tools
     }

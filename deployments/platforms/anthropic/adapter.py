@@ -14,7 +14,7 @@ from deployments.platforms.anthropic.stream import StreamDecoder
 from deployments.platforms.anthropic.words import status_error
 from deployments.platforms.anthropic.workload import exchanged_token
 from deployments.platforms.asking import asking
-from deployments.platforms.base import Connection, Platform
+from deployments.platforms.base import HOSTED_MCP, Connection, Platform
 from deployments.platforms.errors import MAX_DETAIL, without
 from deployments.platforms.head import HeadRecorder, SdkHead
 from deployments.platforms.models import ListedModel, collect, listed
@@ -27,6 +27,8 @@ from routing.exchange import ChatChunk, ChatReply, ChatRequest
 
 # The root, without /v1. Said aloud, or the SDK would take an address from the environment.
 BASE_URL = "https://api.anthropic.com"
+# What lets a request name servers whose tools Anthropic calls.
+HOSTED_BETA = "mcp-client-2025-11-20"
 MODELS_A_PAGE = 1000  # the most that is given; the default is 20
 
 
@@ -39,6 +41,7 @@ class AnthropicPlatform(Platform):
 
     def __init__(self, connection: Connection, idle_s: float = IDLE_S) -> None:
         recorder = HeadRecorder()
+        self._is_hosted = HOSTED_MCP in connection.options
         base_url = connection.base_url or BASE_URL
         self._exchanged = exchanged_token(connection, base_url)
         self._sdk = AsyncAnthropic(
@@ -65,12 +68,12 @@ class AnthropicPlatform(Platform):
 
     @override
     async def complete(self, request: ChatRequest, deadline_s: float) -> ChatReply:
-        body = encode_request(request, stream=False)
+        body = encode_request(request, stream=False, is_hosted=self._is_hosted)
         return await self._wire.complete(body, decode_reply, deadline_s)
 
     @override
     def stream(self, request: ChatRequest, deadline_s: float) -> AsyncGenerator[ChatChunk]:
-        body = encode_request(request, stream=True)
+        body = encode_request(request, stream=True, is_hosted=self._is_hosted)
         return self._wire.stream(body, StreamDecoder, deadline_s)
 
     @override
@@ -101,6 +104,11 @@ class AnthropicPlatform(Platform):
             # Not by the SDK, which would call what is wrong with an identity a connection error.
             await self._exchanged.get()
         try:
+            if self._is_hosted:
+                await self._sdk.beta.messages.with_raw_response.create(
+                    model="", max_tokens=1, messages=[], betas=[HOSTED_BETA]
+                )
+                return
             await self._sdk.messages.with_raw_response.create(model="", max_tokens=1, messages=[])
         except AnthropicError as error:
             said = f"{type(error).__name__}: {error}"

@@ -8,13 +8,14 @@ message instead, and writes, at 1.25 times the price, passages that nobody will 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 from pydantic import BaseModel
 
 from deployments.platforms import errors
 from deployments.platforms.vendor_json import dump, load_object, validated
-from routing.exchange import STANDARD, ChatReply, ChatRequest, FinishReason, Usage
+from routing.exchange import STANDARD, ChatReply, ChatRequest, FinishReason, HostedTools, Usage
 from routing.message import (
     Image,
     Json,
@@ -26,6 +27,7 @@ from routing.message import (
 )
 
 ANTHROPIC = "anthropic"
+SERVER_NAME = "supportmax"
 
 _STOP_REASONS = {
     "end_turn": FinishReason.STOP,
@@ -47,8 +49,17 @@ EPHEMERAL: JsonObject = {"type": "ephemeral"}
 _NEUTRAL_BLOCKS = frozenset({"text", "tool_use"})
 
 
-def encode_request(request: ChatRequest, stream: bool) -> dict[str, Json]:
-    """The body of `POST /v1/messages`."""
+def encode_request(
+    request: ChatRequest, stream: bool, *, is_hosted: bool = False
+) -> dict[str, Json]:
+    """The body of `POST /v1/messages`.
+
+    With `is_hosted` Anthropic calls tools itself, where the request has some for that.
+    """
+    hosted = request.hosted if is_hosted else None
+    if hosted is not None:
+        own = tuple(tool for tool in request.tools if tool.name not in hosted.names)
+        request = replace(request, tools=own)
     body: dict[str, Json] = {
         "model": request.model,
         "max_tokens": request.max_tokens,
@@ -67,7 +78,26 @@ def encode_request(request: ChatRequest, stream: bool) -> dict[str, Json]:
         choice = _tool_choice(request)
         if choice:
             body["tool_choice"] = choice
+    if hosted is not None:
+        body |= _hosted(hosted, cast("list[Json]", body.get("tools", [])))
     return body
+
+
+def _hosted(hosted: HostedTools, own: list[Json]) -> dict[str, Json]:
+    """The server, and of its tools those alone that are named."""
+    server: JsonObject = {
+        "type": "url",
+        "name": SERVER_NAME,
+        "url": hosted.server_url,
+        "authorization_token": hosted.token,
+    }
+    toolset: JsonObject = {
+        "type": "mcp_toolset",
+        "mcp_server_name": SERVER_NAME,
+        "default_config": {"enabled": False},
+        "configs": {name: {"enabled": True} for name in hosted.names},
+    }
+    return {"mcp_servers": [server], "tools": [*own, toolset]}
 
 
 def _system(request: ChatRequest) -> Json:

@@ -9,12 +9,13 @@ from openai.types import Model
 from typing_extensions import override
 
 from deployments.platforms.asking import asking
-from deployments.platforms.base import Connection, Platform
+from deployments.platforms.base import HOSTED_MCP, Connection, Platform
 from deployments.platforms.errors import MAX_DETAIL, without
 from deployments.platforms.head import HeadRecorder, SdkHead
 from deployments.platforms.models import ListedModel, collect, listed
-from deployments.platforms.openai.codec import OPENAI, StreamDecoder, decode_reply, encode_request
+from deployments.platforms.openai.codec import OPENAI, StreamDecoder, decode_reply
 from deployments.platforms.openai.conversation import KeptConversations
+from deployments.platforms.openai.hosted import encode
 from deployments.platforms.openai.words import status_error
 from deployments.platforms.openai.workload import exchanged_token
 from deployments.platforms.rate_limits import openai_limit
@@ -37,6 +38,7 @@ class OpenAIPlatform(Platform):
 
     def __init__(self, connection: Connection, idle_s: float = IDLE_S) -> None:
         recorder = HeadRecorder()
+        self._is_hosted = HOSTED_MCP in connection.options
         self._exchanged = exchanged_token(connection)
         self._sdk = AsyncOpenAI(
             api_key=self._exchanged.get if self._exchanged else connection.credential,
@@ -72,11 +74,11 @@ class OpenAIPlatform(Platform):
         return self._kept.stream(request, deadline_s, self._stream)
 
     async def _complete(self, request: ChatRequest, deadline_s: float) -> ChatReply:
-        body = encode_request(request, stream=False)
+        body = encode(request, stream=False, is_hosted=self._is_hosted)
         return await self._wire.complete(body, decode_reply, deadline_s)
 
     def _stream(self, request: ChatRequest, deadline_s: float) -> AsyncGenerator[ChatChunk]:
-        body = encode_request(request, stream=True)
+        body = encode(request, stream=True, is_hosted=self._is_hosted)
         return self._wire.stream(body, StreamDecoder, deadline_s)
 
     async def _begin_conversation(self) -> str:

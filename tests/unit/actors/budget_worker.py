@@ -9,7 +9,6 @@ import os
 import random
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
@@ -173,11 +172,11 @@ def _fields(request: ChatRequest) -> dict[str, Any]:
     return {name: getattr(request, name) for name in request.__dataclass_fields__}
 
 
-async def main(path: str, charges: str, requests: str, name: str) -> None:
+async def main(address: str, charges: str, requests: str, name: str) -> None:
     """As the first lines say."""
     # A thousand requests at once on a busy machine are not to be taken for a coordinator's absence.
     budgets.REFILL_S = 30.0
-    database = open_database(Path(path))
+    database = open_database(address)
     file = os.open(charges, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(1, b"ready\n")
     sys.stdin.readline()  # all begin at once: the first alone would take every lease with him

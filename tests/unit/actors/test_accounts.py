@@ -16,6 +16,7 @@ async def test_a_new_key_verifies_and_says_who_it_is(database: Database) -> None
     assert key_id_of(made.secret) == made.key.key_id
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 async def test_the_secret_is_in_no_file_and_no_repr(database: Database) -> None:
     made = await Accounts(database).create_key("t", "laptop", ROLES, 100.0)
     random = made.secret.removeprefix(f"smk_{made.key.key_id}_")

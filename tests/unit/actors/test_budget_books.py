@@ -121,7 +121,7 @@ async def test_a_tenant_has_no_more_budgets_than_can_be_read(
 
 @pytest.mark.timeout(240)
 async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_budget(
-    database: Database, definitions: BudgetDefinitions
+    database: Database, definitions: BudgetDefinitions, tmp_path: Path
 ) -> None:
     """Charged is what the vendor wrote down, before it answered or lost the answer; two of five
     processes are killed.
@@ -134,12 +134,12 @@ async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_b
     )
     for budget in budgets:
         await definitions.put(budget)
-    charges = database.path.parent / "charges"
+    charges = tmp_path / "charges"
     workers = [
         subprocess.Popen(  # noqa: ASYNC220  reading their first lines is the wait
             [
                 sys.executable, "-m", "tests.unit.actors.budget_worker",
-                str(database.path), str(charges), "200", f"w{number}",
+                str(database.address), str(charges), "200", f"w{number}",
             ],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )

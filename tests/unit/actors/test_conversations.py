@@ -13,8 +13,10 @@ from routing.errors import AccessError
 async def test_turns_come_back_in_the_order_they_were_said(database: Database) -> None:
     conversations = Conversations(database)
     asked, answered = NewTurn("user", "Hello?", 1.0), NewTurn("assistant", "Yes.", 2.0, "ans_1")
-    assert await conversations.append("t", "c", "u", [asked, answered]) == 2
-    assert await conversations.append("t", "c", "u", [NewTurn("user", "Thanks", 3.0)]) == 3
+    assert (await conversations.append("t", "c", "u", [asked, answered])).last_seq == 2
+    assert (
+        await conversations.append("t", "c", "u", [NewTurn("user", "Thanks", 3.0)])
+    ).last_seq == 3
     assert await conversations.history("t", "c", 10) == [
         TurnRow(1, "user", "Hello?", 1.0, None),
         TurnRow(2, "assistant", "Yes.", 2.0, "ans_1"),
@@ -39,7 +41,8 @@ async def test_concurrent_appends_to_one_conversation_number_every_turn_once(
 ) -> None:
     conversations = Conversations(database)
     turns = [NewTurn("user", "a", 1.0), NewTurn("assistant", "b", 1.0)]
-    last = await asyncio.gather(*(conversations.append("t", "c", "u", turns) for _ in range(50)))
+    heads = await asyncio.gather(*(conversations.append("t", "c", "u", turns) for _ in range(50)))
+    last = [head.last_seq for head in heads]
     assert sorted(last) == list(range(2, 101, 2))
     rows = await conversations.history("t", "c", 1000)
     assert rows is not None
@@ -64,7 +67,7 @@ async def test_another_user_neither_reads_nor_extends_a_conversation(
 async def test_a_conversation_without_a_user_goes_on_without_one(database: Database) -> None:
     conversations = Conversations(database)
     await conversations.append("t", "c", None, [NewTurn("user", "a", 1.0)])
-    assert await conversations.append("t", "c", None, [NewTurn("user", "b", 2.0)]) == 2
+    assert (await conversations.append("t", "c", None, [NewTurn("user", "b", 2.0)])).last_seq == 2
 
 
 async def test_deleting_a_conversation_leaves_no_turn_behind(database: Database) -> None:

@@ -19,7 +19,7 @@ from actors.database import Conversations, NewTurn, open_database
 async def writer(conversations, name):
     for n in range(1, 100_000):
         turns = [NewTurn("user", f"{n} asked", n), NewTurn("assistant", f"{n} answered", n)]
-        last = await conversations.append("t", name, "u", turns)
+        last = (await conversations.append("t", name, "u", turns)).last_seq
         os.write(1, f"{name} {last}\\n".encode())
 
 async def main():

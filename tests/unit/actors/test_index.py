@@ -212,3 +212,17 @@ def test_what_lies_beyond_the_askers_reach_is_not_found_and_changes_no_score(
         hits = method(everything, query, None, 10, reach)
         assert hits == method(alone, query, None, 10, "internal")
         assert all(AUDIENCES.index(hit.passage.audience) <= level for hit in hits)
+
+
+@pytest.mark.parametrize(
+    "poison", ["\0 \0", "x" * 1_000_000, "\ud800 half a pair", "\u202e\ufeff", "", " \n\t"]
+)
+def test_a_poisoned_row_costs_no_other_row_anything(poison: str) -> None:
+    """What one document's author wrote, by mistake or not, is at most not found itself."""
+    rows = [row("a", "Cats", "cats eat fish"), row("p", poison, poison, heading=poison)]
+    made = index(rows, [link("p", "a")])
+    assert found(made.search("cats fish", None, 5, "public")) == ["a"]
+    hits = made.search(f"cats {poison[:300]}", None, 5, "public")
+    assert "a" in found(hits)
+    for hit in hits:
+        assert hit.passage.text.encode()

@@ -246,6 +246,7 @@ def test_every_statement_can_be_said_in_both_dialects(name: str) -> None:
         assert str(statement.compile(dialect=dialect))
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 async def test_a_walk_looks_links_up_by_either_end_and_never_reads_them_all(
     store: KnowledgeStore, database: Database
 ) -> None:
@@ -256,7 +257,7 @@ async def test_a_walk_looks_links_up_by_either_end_and_never_reads_them_all(
     def listen(_c: object, _k: object, statement: str, values: object, *_: object) -> None:
         said.append((statement, values))
 
-    event.listen(database._reading._engine, "before_cursor_execute", listen)
+    event.listen(database._reading._store.engine, "before_cursor_execute", listen)
     assert await store.neighbours("t", [node_of("a")], 2, PUBLIC, 9)
     (walk,) = [pair for pair in said if "RECURSIVE" in pair[0]]
     plan = await database.read(

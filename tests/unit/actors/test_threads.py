@@ -1,7 +1,6 @@
 """A thread has one writer at a time, in whatever process, and keeps what its answers were made of."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -19,10 +18,10 @@ def item(name: str, answer: str | None = None, state: ProviderState | None = Non
 
 
 async def test_of_many_that_want_a_thread_at_once_one_gets_it(
-    database: Database, tmp_path: Path
+    database: Database,
 ) -> None:
-    """Two processes' worth of stores over one file."""
-    other = open_database(database.path)
+    """Two processes' worth of stores over one file, or one server."""
+    other = open_database(database.address)
     made = await Threads(database).create("t", {}, [], 0.0)
     stores = [Threads(database), Threads(other)] * 10
     got = await asyncio.gather(

@@ -98,8 +98,8 @@ def test_an_adaptive_decision_comes_out_the_same_without_its_text() -> None:
 def test_a_certificate_of_another_version_is_refused_by_its_version() -> None:
     """Not replayed wrongly, and not with a stack trace."""
     plain = certify(asked(CATALOG.profiles, SNAPSHOT), WORLD, Weights()).model_dump(mode="json")
-    with pytest.raises(RequestError, match="version 3"):
-        read_certificate({**plain, "version": 3})
+    with pytest.raises(RequestError, match="version 2"):
+        read_certificate({**plain, "version": 2})
     with pytest.raises(RequestError):
         read_certificate({**plain, "unknown": 1})
     with pytest.raises(RequestError):

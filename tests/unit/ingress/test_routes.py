@@ -272,7 +272,7 @@ async def test_a_key_is_taken_from_either_header(headers: dict[str, str]) -> Non
     seen: list[str] = []
 
     class Keys:
-        async def authenticate(self, secret: str) -> Principal:
+        async def authenticate(self, secret: str, address: object = None) -> Principal:
             seen.append(secret)
             return Principal("acme", "key:1")
 

@@ -49,6 +49,14 @@ def test_an_answer_that_begins_anew_in_other_words_is_no_continuation() -> None:
         seam.feed("You were charged twice. Sorry for that!")
 
 
+@pytest.mark.parametrize("cut", ["Y", "You", "You were"])
+def test_a_cut_at_a_word_like_the_first_does_not_hide_that_it_begins_anew(cut: str) -> None:
+    """The first word is what was said last, and yet no repetition of it."""
+    seam = Seam(f"{SAID}ment. {cut}")
+    with pytest.raises(BeganAnew):
+        seam.feed("You were charged twice. Sorry for that!")
+
+
 def test_nothing_more_to_say_adds_nothing() -> None:
     """A second half that only repeats the end is empty."""
     assert joined(SAID, "second pay") == SAID

@@ -43,19 +43,6 @@ def test_a_clock_set_back_leaves_no_future_attempts_behind() -> None:
     assert window.counts(NOW - 7_200) == Counts(0, 0)
 
 
-def test_a_rate_window_survives_json() -> None:
-    """A restarted coordinator goes on counting where it was."""
-    window = RateWindow().record(NOW, failed=True).record(NOW + RATE_BUCKET_S, failed=False)
-    assert RateWindow.from_dict(json.loads(json.dumps(window.to_dict()))) == window
-
-
-@pytest.mark.parametrize("buckets", [None, [[1, 2]], [[1, 1, 2]], ["x"]])
-def test_a_rate_window_that_cannot_be_is_refused(buckets: object) -> None:
-    """A damaged checkpoint is an error, not a platform with more failures than attempts."""
-    with pytest.raises(ValueError, match="bucket"):
-        RateWindow.from_dict({"buckets": buckets})  # type: ignore[dict-item]  # that is the point
-
-
 def test_old_latencies_are_forgotten() -> None:
     """A platform that was slow an hour ago is judged by what it does now."""
     window = LatencyWindow()

@@ -32,6 +32,28 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked_once(
     assert "no live key" in capsys.readouterr().err
 
 
+def test_a_key_is_narrowed_and_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list says by what; the one that replaces it is no wider, and a third has to wait."""
+    narrow = ["--scope", "chat:create", "--network", "10.0.0.0/8", "--days", "90"]
+    assert main(["keys", "create", "crm", "--role", "service", *narrow]) == 0
+    key_id = capsys.readouterr().out.split("_")[1]
+    assert main(["keys", "rotate", key_id, "--hours", "2"]) == 0
+    assert capsys.readouterr().out.startswith("smk_")
+    assert main(["keys", "rotate", key_id]) == 1
+    capsys.readouterr()
+    assert main(["keys", "list"]) == 0
+    listed = capsys.readouterr().out.strip().splitlines()
+    assert len(listed) == 2
+    assert all("only chat:create  from 10.0.0.0/8  until " in line for line in listed)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--scope", "keys:manage"], ["--network", "10.0.0.1/8"], ["--network", "office"]]
+)
+def test_a_key_is_not_narrowed_to_what_cannot_be_meant(wrong: list[str]) -> None:
+    assert main(["keys", "create", "crm", "--role", "service", *wrong]) == 1
+
+
 def test_another_tenants_keys_are_neither_listed_nor_revoked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

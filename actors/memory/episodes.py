@@ -1,0 +1,176 @@
+"""Conversations as they are remembered: the last turns at hand, the rest in a few lines.
+
+The database is the truth. A window from the store counts only if its last item bears the mark
+that the database has at that moment, so a stale one never wins; every read asks for that one row.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+
+import orjson
+
+from actors.database.conversations import Conversations, Head, NewTurn, TurnRow
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from actors.memory.summary import fold
+from actors.memory.window import WINDOW_TURNS, Window
+from actors.window_store import Key, StoreUnavailable, WindowStore, owner_of
+
+_log = logging.getLogger(__name__)
+
+# Turns that are folded into a summary at one go; more are a conversation from before there were
+# summaries, whose beginning takes its turn with the next messages.
+FOLD_MAX = 200
+
+
+class Episodes:
+    """Reads and extends conversations, for the tenant and customer they belong to and nobody else."""
+
+    def __init__(self, conversations: Conversations, store: WindowStore) -> None:
+        self._conversations = conversations
+        self._store = store
+
+    async def window(self, tenant: str, conversation_id: str, user_id: str | None) -> Window | None:
+        """The last `WINDOW_TURNS` turns; None if the customer has no such conversation.
+
+        Raises:
+            DatabaseBusy: The truth could not be asked, and nothing else is believed.
+            DatabaseUnavailable: The same.
+        """
+        key = _key(tenant, user_id, conversation_id)
+        head, held = await asyncio.gather(
+            self._conversations.head(tenant, conversation_id), self._read(key)
+        )
+        if head is None or head.user_id != user_id:
+            return None
+        if held is not None:
+            turns = _turns(held, head)
+            if turns is not None:
+                return Window(turns, head.summary)
+        return await self._from_the_truth(
+            tenant, conversation_id, user_id, key, known_away=held is None
+        )
+
+    async def append(
+        self, tenant: str, conversation_id: str, user_id: str | None, turns: Sequence[NewTurn]
+    ) -> bool:
+        """Add turns; once this returns they are committed. False: the store was not told.
+
+        Raises:
+            AccessError: `not_found`: the conversation is another customer's.
+            DatabaseBusy: Nothing was written.
+            DatabaseUnavailable: The same.
+        """
+        head = await self._conversations.append(tenant, conversation_id, user_id, turns)
+        first = head.last_seq - len(turns) + 1
+        rows = [
+            TurnRow(seq, new.role, new.text, new.at, new.answer_id)
+            for seq, new in enumerate(turns, first)
+        ]
+        key = _key(tenant, user_id, conversation_id)
+        after = _mark(head.incarnation, first - 1)
+        items = [_item(head.incarnation, row) for row in rows]
+        told, _ = await asyncio.gather(
+            self._extend(key, after, items), self._catch_up(tenant, conversation_id, head)
+        )
+        return told
+
+    async def _from_the_truth(
+        self,
+        tenant: str,
+        conversation_id: str,
+        user_id: str | None,
+        key: Key,
+        *,
+        known_away: bool,
+    ) -> Window | None:
+        """The window as the database has it, and the store put right if it can be."""
+        token = secrets.token_hex(8)
+        # The right is taken before the database is read: what is erased or added in between ends
+        # the right, so nothing that is no longer so is put back.
+        away = known_away or not await self._lease(key, token)
+        head = await self._conversations.head(tenant, conversation_id)
+        turns = await self._conversations.history(
+            tenant, conversation_id, WINDOW_TURNS, user_id=user_id
+        )
+        if head is None or head.user_id != user_id or turns is None:
+            return None
+        head = await self._catch_up(tenant, conversation_id, head)
+        if not away and turns and head.incarnation:
+            away = not await self._fill(key, token, [_item(head.incarnation, t) for t in turns])
+        return Window(tuple(turns), head.summary, is_degraded=away)
+
+    async def _catch_up(self, tenant: str, conversation_id: str, head: Head) -> Head:
+        """Fold into the summary what has left the window."""
+        until = head.last_seq - WINDOW_TURNS
+        if until <= head.summary_seq or not head.incarnation:
+            return head
+        until = min(until, head.summary_seq + FOLD_MAX)
+        try:
+            gone = await self._conversations.between(
+                tenant, conversation_id, head.summary_seq, until
+            )
+            summary = fold(head.summary, gone)
+            await self._conversations.keep_summary(tenant, conversation_id, head, summary, until)
+        except (DatabaseBusy, DatabaseUnavailable):
+            # The turns are kept; the next message folds these too.
+            _log.warning("the summary of %s is late", conversation_id)
+            return head
+        return Head(head.user_id, head.last_seq, head.incarnation, summary, until)
+
+    async def _read(self, key: Key) -> list[bytes] | None:
+        """What the store has; None while it is away."""
+        try:
+            return await self._store.read(key)
+        except StoreUnavailable:
+            return None
+
+    async def _extend(self, key: Key, after: bytes, items: Sequence[bytes]) -> bool:
+        try:
+            await self._store.extend(key, after, items, WINDOW_TURNS)
+        except StoreUnavailable:
+            return False
+        return True
+
+    async def _lease(self, key: Key, token: str) -> bool:
+        try:
+            await self._store.lease(key, token)
+        except StoreUnavailable:
+            return False
+        return True
+
+    async def _fill(self, key: Key, token: str, items: Sequence[bytes]) -> bool:
+        try:
+            await self._store.fill(key, token, items)
+        except StoreUnavailable:
+            return False
+        return True
+
+
+def _key(tenant: str, user_id: str | None, conversation_id: str) -> Key:
+    return Key(owner_of(tenant, user_id, conversation_id), conversation_id)
+
+
+def _mark(incarnation: str, seq: int) -> bytes:
+    return f"{incarnation} {seq} ".encode()
+
+
+def _item(incarnation: str, turn: TurnRow) -> bytes:
+    body = orjson.dumps([turn.role, turn.text, turn.at, turn.answer_id])
+    return _mark(incarnation, turn.seq) + body
+
+
+def _turns(items: Sequence[bytes], head: Head) -> tuple[TurnRow, ...] | None:
+    """The items as turns, if they are exactly the window the database speaks of."""
+    first = max(head.last_seq - WINDOW_TURNS, 0) + 1
+    if not head.incarnation or len(items) != head.last_seq - first + 1:
+        return None
+    turns = list[TurnRow]()
+    for seq, item in enumerate(items, first):
+        mark = _mark(head.incarnation, seq)
+        if not item.startswith(mark):
+            return None
+        role, text, at, answer_id = orjson.loads(item[len(mark) :])
+        turns.append(TurnRow(seq, role, text, at, answer_id))
+    return tuple(turns)

@@ -1,0 +1,142 @@
+"""`supportmax audit`: verify the chains, search them, export them; also while SupportMax runs."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from actors.audit import read_public_keys
+from actors.audit.anchor import Anchor
+from actors.audit.indexing import index_all
+from actors.audit.ocsf import ocsf_line
+from actors.audit.verify import Report, verify
+from actors.database.audit_events import SEARCH_MAX, AuditCursor, AuditEvent, AuditEvents
+from actors.database.engine import open_database
+from config.audit import AuditSettings
+from config.loader import load_settings
+from deployments.auditing import heads_of, keys_of
+from deployments.boot import Boot
+from deployments.database import address_of
+from deployments.ingress.audit import query_of
+from routing.clock import Clock, rfc3339
+from routing.errors import RequestError
+
+
+async def check(
+    boot: Boot, folder: Path | None, heads: Path | None, public_key: Path | None
+) -> bool:
+    """Print what is wrong with the chains, or that nothing is; whether nothing is.
+
+    `folder` is one that was copied from elsewhere: then only what is named here is held against
+    it. Without it they are this machine's, and what the database saw of them is a witness too.
+
+    Raises:
+        ConfigError: the keys cannot be read.
+        RequestError: there are no chains.
+    """
+    settings = _settings(boot)
+    keys = keys_of(boot, settings).public if public_key is None else read_public_keys(public_key)
+    if folder is None:
+        seen = await _seen(boot)
+        reports = verify(boot.audit, heads or heads_of(boot, settings), keys, seen)
+    else:
+        reports = verify(folder, heads, keys)
+    if not reports:
+        raise RequestError("no_chains", f"there are no chains in {folder or boot.audit}")
+    console = Console(highlight=False)
+    for report in reports:
+        _print(console, report)
+    return not any(report.findings for report in reports)
+
+
+async def search(
+    boot: Boot, tenant: str | None, asked: Mapping[str, str], limit: int, clock: Clock
+) -> None:
+    """Print records, the newest first; without a tenant those of all, and of callers nobody knew.
+
+    Raises:
+        RequestError: what is sought cannot be meant.
+    """
+    count = 0
+    async for event in _found(boot, tenant, asked, clock):
+        said = f"{event.outcome:<7} {event.action}"
+        more = " ".join(
+            f"{name}={value}"
+            for name, value in (
+                ("tenant", event.tenant), ("by", event.subject), ("on", event.object),
+                ("needs", event.permission), ("why", event.reason), ("request", event.request),
+                ("status", event.status or ""), ("count", event.count if event.count != 1 else ""),
+            )
+            if value != ""
+        )  # fmt: skip
+        sys.stdout.write(f"{rfc3339(event.at_ms / 1000)} {said} {more} ({event.chain}/{event.n})\n")
+        count += 1
+        if count >= limit:
+            return
+
+
+async def export(boot: Boot, tenant: str | None, asked: Mapping[str, str], clock: Clock) -> None:
+    """Print every record that is sought as a line of OCSF 1.6, the newest first.
+
+    Raises:
+        RequestError: what is sought cannot be meant.
+    """
+    async for event in _found(boot, tenant, asked, clock):
+        sys.stdout.buffer.write(ocsf_line(event))
+    sys.stdout.buffer.flush()
+
+
+async def _found(
+    boot: Boot, tenant: str | None, asked: Mapping[str, str], clock: Clock
+) -> AsyncIterator[AuditEvent]:
+    """What is sought, after the rows were brought up to date with the chains of this machine."""
+    keys = keys_of(boot, _settings(boot))
+    query = query_of(asked, lambda name: (name, *keys.pseudonyms(name)), clock.now())
+    database = open_database(address_of(boot))
+    try:
+        await database.migrate()
+        events = AuditEvents(database)
+        await index_all(boot.audit, events)
+        after: AuditCursor | None = None
+        while rows := await events.search(tenant, query, after, SEARCH_MAX):
+            for row in rows:
+                yield row
+            after = AuditCursor(rows[-1].at_ms, rows[-1].chain, rows[-1].n)
+    finally:
+        await database.aclose()
+
+
+async def _seen(boot: Boot) -> dict[str, Anchor]:
+    """The heads up to which the database read each chain, whose folder is or was here."""
+    database = open_database(address_of(boot))
+    try:
+        await database.migrate()
+        positions = await AuditEvents(database).positions()
+    finally:
+        await database.aclose()
+    here = {path.name for path in boot.audit.iterdir()} if boot.audit.is_dir() else set()
+    return {
+        at.chain: Anchor(at.n, at.head, "the database's row of it")
+        for at in positions
+        if at.chain in here
+    }
+
+
+def _settings(boot: Boot) -> AuditSettings:
+    return load_settings(boot.config, os.environ, boot.profile).settings.audit
+
+
+def _print(console: Console, report: Report) -> None:
+    if not report.findings:
+        console.print(
+            f"{report.chain}: {report.records} records in {report.files} files hold together; "
+            f"entry {report.entries}, anchored at {report.anchored}, head {report.head}",
+            soft_wrap=True,
+            markup=False,
+        )
+    for finding in report.findings:
+        fault = finding.fault.replace("_", " ")
+        said = f"{report.chain}: {fault}: {finding.where}: {finding.said}"
+        console.print(said, soft_wrap=True, markup=False, style="red")

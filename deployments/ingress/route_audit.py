@@ -1,0 +1,86 @@
+"""What goes on record of a request: who asked for what, whether they might, and what came of it.
+
+A row of the route table says how closely it is watched. Of a change (an action of the rate class
+`admin`: configuration, budgets, keys, approvals) the decision is on disk before the handler
+begins, and its end is recorded after it; everything else is one record when it is over.
+"""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from actors.audit.errors import AuditUnavailable
+from deployments.security.principal import Principal
+from deployments.security.trail import Deed, Trail, request_id
+from routing.errors import AccessError, SupportMaxError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from actors.audit import Outcome
+    from deployments.ingress.routes import Operation
+
+NOBODY = Principal("", "")
+REQUEST_ID = "x-supportmax-request"
+"""The response header under which a caller can name the request to whoever reads the log."""
+
+
+class Watched:
+    """One request of one row."""
+
+    def __init__(self, trail: Trail | None, op: "Operation", request: "Request") -> None:
+        self._trail = None if op.audit == "none" else trail
+        self._op = op
+        self._id = f"req_{uuid.uuid4().hex}"
+        self._who = NOBODY
+        self._was_allowed = False
+        # A path has one id at most that matters: the last one.
+        self._object = next(reversed(list(request.path_params.values())), "")
+        request_id.set(self._id)
+
+    def known(self, principal: Principal) -> None:
+        """Who is calling."""
+        self._who = principal
+
+    async def allowed(self) -> None:
+        """The caller may. For a change this is on disk when it returns.
+
+        Raises:
+            AuditUnavailable: it is not, and the change must not begin.
+        """
+        self._was_allowed = True
+        if self._trail is not None and is_change(self._op):
+            await self._trail.commit(self._who, self._deed("begun", 0, _granted(self._who)))
+
+    def ended(self, response: "Response", error: Exception | None = None) -> "Response":
+        """What came of it, with the request's id in its headers."""
+        response.headers[REQUEST_ID] = self._id
+        if self._trail is None or isinstance(error, AuditUnavailable):
+            return response
+        outcome: Outcome = "done" if response.status_code < 400 else "failed"
+        reason = _granted(self._who)
+        if isinstance(error, AccessError) and not self._was_allowed:
+            outcome = "denied"
+        if error is not None:
+            reason = error.code if isinstance(error, SupportMaxError) else "internal_error"
+        self._trail.note(self._who, self._deed(outcome, response.status_code, reason))
+        return response
+
+    def broken_off(self) -> None:
+        """The caller went away before it ended; what was begun may have been done."""
+        if self._trail is not None:
+            self._trail.note(self._who, self._deed("failed", 0, "broken_off"))
+
+    def _deed(self, outcome: "Outcome", status: int, reason: str) -> Deed:
+        op = self._op
+        action = f"{op.method} {op.path}"
+        return Deed(action, outcome, str(self._object), op.permission, reason, status)
+
+
+def is_change(op: "Operation") -> bool:
+    """Whether nothing of it may be done that is not on record."""
+    return op.audit == "action" and op.rate == "admin"
+
+
+def _granted(who: Principal) -> str:
+    return "roles:" + "+".join(sorted(who.roles)) if who.roles else ""

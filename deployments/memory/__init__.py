@@ -1,0 +1,1 @@
+"""Memory wired from the settings, and its commands."""

@@ -1,0 +1,259 @@
+"""Signing on by OpenID Connect: the authorization code flow with PKCE, and both ways of signing off.
+
+What a browser brings back counts only together with the attempt it belongs to, which is kept here,
+is bound to that browser by a cookie, and is used once.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlencode, urlsplit
+
+import httpx2
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+from authlib.integrations.httpx_client import (  # type: ignore[import-untyped]
+    AsyncOAuth2Client,
+)
+
+from actors.database.sessions import SessionStore
+from config.identity import IdentityProvider
+from deployments.security.attempts import Attempts, Begun, Finished, again, fresh
+from deployments.security.bearer_tokens import Entitlements
+from deployments.security.compact import take_apart
+from deployments.security.discovery import Addresses, Directory
+from deployments.security.errors import IdentityProviderUnavailable, TokenRefused
+from deployments.security.id_tokens import (
+    LOGOUT_LIFE_S,
+    SignedOn,
+    read_id_token,
+    read_logout_token,
+)
+from deployments.security.sessions import Sessions
+from routing.clock import Clock
+from routing.errors import AccessError, RequestError
+
+# RFC 6749 bounds neither; providers' codes have up to 2 KB.
+_CODE_MAX = 4096
+_ERROR = re.compile(r"[a-z_]{1,50}")
+
+
+class SignOn:
+    """Every provider's sign-on."""
+
+    def __init__(
+        self,
+        providers: Iterable[IdentityProvider],
+        directory: Directory,
+        transport: httpx2.AsyncBaseTransport,
+        entitlements: Entitlements,
+        attempts: Attempts,
+        sessions: Sessions,
+        store: SessionStore,
+        clock: Clock,
+    ) -> None:
+        self._providers = {each.name: each for each in providers if each.signs_on}
+        self._directory = directory
+        self._transport = transport
+        self._entitlements = entitlements
+        self._attempts = attempts
+        self._sessions = sessions
+        self._store = store
+        self._clock = clock
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The providers there are."""
+        return frozenset(self._providers)
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Where our own pages are; requests by cookie come from nowhere else."""
+        parts = (urlsplit(str(each.public_url)) for each in self._providers.values())
+        return frozenset(f"{part.scheme}://{part.netloc}" for part in parts)
+
+    async def begin(self, name: str | None, wanted: str | None, browser: str | None) -> Begun:
+        """Begin an attempt. A browser that has several at once keeps one secret for all.
+
+        Raises:
+            RequestError: no such provider, or `wanted` leads elsewhere.
+            IdentityProviderUnavailable: where to send the browser is not known just now.
+        """
+        provider = self._named(name)
+        addresses = await self._directory.addresses(provider)
+        if addresses.authorization is None or addresses.token is None:
+            raise IdentityProviderUnavailable(provider.name, f"{provider.name} offers no sign-on")
+        nonce, verifier = fresh(), fresh()
+        state, secret = await self._attempts.begin(
+            provider.name, wanted or "/", browser, nonce, verifier
+        )
+        client = self._client(provider)
+        url, _ = client.create_authorization_url(
+            addresses.authorization, state=state, code_verifier=verifier, nonce=nonce
+        )
+        return Begun(str(url), secret)
+
+    async def finish(
+        self,
+        callback: str,
+        answer: Mapping[str, str],
+        browser: str | None,
+        previous: str | None,
+    ) -> Finished:
+        """What comes of an attempt: a new session, whatever session there was before.
+
+        `callback` is the path the browser came back to, `answer` what it brought.
+
+        Raises:
+            AccessError: somebody else's attempt, a used one, or not what the provider says.
+            IdentityProviderUnavailable: the provider cannot be asked.
+        """
+        row = await self._attempts.take(answer.get("state", ""), browser)
+        provider = self._providers.get(row.provider)
+        if provider is None or provider.callback != callback:
+            raise again("it came back by another provider's address")
+        addresses = await self._directory.addresses(provider)
+        _check_sender(answer.get("iss"), provider, addresses)
+        if "error" in answer:
+            said = answer["error"]
+            why = said if _ERROR.fullmatch(said) else "an error"
+            raise AccessError("unauthenticated", f"{provider.name} did not sign you on: {why}.")
+        id_token, access_token = await self._exchange(provider, addresses, answer, row.verifier)
+        try:
+            found = await read_id_token(
+                id_token, provider, self._directory, row.nonce, access_token, self._clock.now()
+            )
+            told = await self._told(provider, addresses, found, access_token)
+            roles = self._entitlements.roles_in(provider, told)
+        except TokenRefused as error:
+            detail = f"What {provider.name} says is refused: {error.reason}."
+            raise AccessError("unauthenticated", detail) from error
+        secret = await self._sessions.open(
+            provider.tenant, found.subject, provider.name, roles, found.session, id_token
+        )
+        if previous:
+            await self._sessions.end(previous)
+        return Finished(secret, row.next)
+
+    async def sign_off(self, secret: str, provider_name: str) -> str | None:
+        """End the session here, and say where the provider ends its own, if it can."""
+        id_token = await self._sessions.end(secret)
+        provider = self._providers.get(provider_name)
+        if provider is None:
+            return None
+        try:
+            addresses = await self._directory.addresses(provider)
+        except IdentityProviderUnavailable:
+            return None  # Here it is over in any case.
+        if addresses.end_session is None:
+            return None
+        asked = {
+            "client_id": provider.client_id,
+            "post_logout_redirect_uri": f"{provider.public_url}/",
+            **({} if id_token is None else {"id_token_hint": id_token}),
+        }
+        mark = "&" if urlsplit(addresses.end_session).query else "?"
+        return f"{addresses.end_session}{mark}{urlencode(asked)}"
+
+    async def signed_off(self, text: str) -> int:
+        """Believe a provider that somebody left; how many sessions ended.
+
+        Raises:
+            TokenRefused: nobody who may say so said it, or it was said before.
+            IdentityProviderUnavailable: the provider's keys cannot be read.
+        """
+        issuer = take_apart(text).claims.get("iss")
+        provider = next((p for p in self._providers.values() if p.issuer == issuer), None)
+        if provider is None:
+            raise TokenRefused("issuer")
+        now = self._clock.now()
+        told = await read_logout_token(text, provider, self._directory, now)
+        fresh = await self._store.use_logout_token(
+            provider.name, told.token_id, now, now + 2 * LOGOUT_LIFE_S
+        )
+        if not fresh:
+            raise TokenRefused("used before")
+        tenant = provider.tenant
+        if told.session is not None:
+            ended = await self._store.end_of_provider(tenant, provider.name, told.session, now)
+        else:
+            ended = await self._store.end_of_subject(tenant, told.subject or "", now)
+        self._sessions.forget()
+        return ended
+
+    def _named(self, name: str | None) -> IdentityProvider:
+        if name is None and len(self._providers) == 1:
+            return next(iter(self._providers.values()))
+        provider = self._providers.get(name or "")
+        if provider is None:
+            there = ", ".join(self._providers) or "none, see sso in the configuration"
+            raise RequestError("unknown_provider", f"Say provider, one of: {there}.")
+        return provider
+
+    async def _exchange(
+        self,
+        provider: IdentityProvider,
+        addresses: Addresses,
+        answer: Mapping[str, str],
+        verifier: str,
+    ) -> tuple[str, str | None]:
+        """The code for an ID token, and the access token beside it."""
+        code = answer.get("code", "")
+        if not 0 < len(code) <= _CODE_MAX:
+            raise again("the provider sent no code")
+        # The connections are shared, so the client is not closed: that would close them for all.
+        client = self._client(provider)
+        try:
+            token = await client.fetch_token(
+                addresses.token, grant_type="authorization_code", code=code, code_verifier=verifier
+            )
+        except AuthlibBaseError as error:
+            raise again(f"{provider.name} refuses the code") from error
+        except (httpx2.HTTPError, ValueError, TypeError) as error:
+            detail = f"{provider.name} did not take the code: {type(error).__name__}"
+            raise IdentityProviderUnavailable(provider.name, detail) from error
+        id_token, access_token = token.get("id_token"), token.get("access_token")
+        if not isinstance(id_token, str):
+            raise again(f"{provider.name} sent no ID token")
+        return id_token, access_token if isinstance(access_token, str) else None
+
+    async def _told(
+        self,
+        provider: IdentityProvider,
+        addresses: Addresses,
+        found: SignedOn,
+        access_token: str | None,
+    ) -> Mapping[str, object]:
+        """The claims that roles come from: the ID token's, and of others what that leaves open.
+
+        Raises:
+            TokenRefused: the provider speaks of somebody else.
+            IdentityProviderUnavailable: it does not answer.
+        """
+        missing = {rule.claim for rule in provider.roles} - found.claims.keys()
+        if not (provider.asks_userinfo and missing and addresses.userinfo and access_token):
+            return found.claims
+        info = await self._directory.userinfo(provider, addresses.userinfo, access_token)
+        # Core 5.3.2: an access token could have been swapped for somebody else's.
+        if info.get("sub") != found.claims.get("sub") or not isinstance(info.get("sub"), str):
+            raise TokenRefused("userinfo of somebody else")
+        return {**{name: info[name] for name in missing if name in info}, **found.claims}
+
+    def _client(self, provider: IdentityProvider) -> AsyncOAuth2Client:
+        secret = provider.client_secret
+        return AsyncOAuth2Client(
+            client_id=provider.client_id,
+            client_secret=None if secret is None else secret.get_secret_value(),
+            scope=provider.scope,
+            redirect_uri=f"{provider.public_url}{provider.callback}",
+            code_challenge_method="S256",
+            transport=self._transport,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+
+def _check_sender(said: str | None, provider: IdentityProvider, addresses: Addresses) -> None:
+    """RFC 9207: the answer is of the provider we asked, and says so where that one always does."""
+    if said is None and not addresses.names_itself:
+        return
+    if said != provider.issuer:
+        raise again("another provider answered")

@@ -1,0 +1,101 @@
+"""One identity provider in one object: for programs of our own that are shown what it signed."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from config.identity import provider_of, saml_of
+from config.security import SsoSettings
+from deployments.security.bearer_tokens import BearerTokens, Entitlements
+from deployments.security.discovery import Directory, client_for
+from deployments.security.errors import TokenRefused
+from deployments.security.principal import Principal
+from deployments.security.rbac import Roles, load_roles
+from deployments.security.saml.response import read_response
+from deployments.security.saml.sign_on import read_files
+from deployments.security.tokens import TokenVerifier
+from routing.clock import Clock, SystemClock
+from routing.errors import AccessError
+
+
+class SSOProvider:
+    """Verifies a provider's access tokens, or its SAML responses.
+
+    The arguments are the settings under `sso`, and mean the same. The service itself has all its
+    providers in one verifier; this is the same verifier over one.
+
+    ```python
+    async with SSOProvider(
+        provider="azure_ad", tenant_id="…", tenant="northwind", audiences=["api://supportmax"],
+        roles=[{"claim": "roles", "equals": "Support.Agent", "role": "agent"}],
+    ) as sso:
+        principal = await sso.authenticate(token)
+    ```
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        name: str | None = None,
+        roles_of: Roles | None = None,
+        clock: Clock | None = None,
+        **settings: Any,
+    ) -> None:
+        """Read the settings.
+
+        Raises:
+            ValidationError: they are no settings of sign-on.
+            ConfigError: they would let in what must not be let in, or are not enough.
+        """
+        sso = SsoSettings.model_validate({"provider": provider, **settings})
+        called = name or provider.replace("_", "-")
+        self._clock = clock or SystemClock()
+        self._saml = read_files(saml_of(called, sso)) if sso.provider == "saml" else None
+        every = () if self._saml is not None else (provider_of(called, sso),)
+        self._http = client_for(every)
+        self._directory = Directory(every, self._http, self._clock)
+        vouching = every if self._saml is None else (self._saml.provider,)
+        self._entitlements = Entitlements(vouching, (roles_of or load_roles()).grants)
+        verifier = TokenVerifier(every, self._directory, self._clock)
+        self._tokens = BearerTokens(verifier, self._entitlements)
+
+    async def authenticate(self, token: str, request_id: str | None = None) -> Principal:
+        """Who shows an access token, with tenant, roles and permissions.
+
+        Of SAML the token is a response in base64, and `request_id` the ID of the request that it
+        answers: whoever asked keeps it, and takes one answer to it.
+
+        Raises:
+            AccessError: it opens nothing.
+            IdentityProviderUnavailable: the provider's keys cannot be read.
+        """
+        if self._saml is None:
+            return await self._tokens.authenticate(token)
+        if not request_id:
+            raise AccessError("unauthenticated", "An answer nobody asked for opens nothing.")
+        provider = self._saml.provider
+        try:
+            found = read_response(token, self._saml.expects(request_id), self._clock.now())
+            roles = self._entitlements.roles_in(provider, found.attributes)
+        except TokenRefused as error:
+            detail = f"The response is refused: {error.reason}."
+            raise AccessError("unauthenticated", detail) from error
+        return self._entitlements.principal(provider, f"{provider.name}:{found.name}", roles)
+
+    async def aclose(self) -> None:
+        """Close what is open to the provider."""
+        await self._directory.aclose()
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Nothing is read before it is needed."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        await self.aclose()

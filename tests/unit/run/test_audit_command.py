@@ -1,0 +1,126 @@
+"""The audit command, on a data directory of its own, with what `keys` puts on record there."""
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from deployments.cli import main
+from routing.clock import SystemClock, rfc3339
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def key(capsys: pytest.CaptureFixture[str]) -> str:
+    """A key that was made, so that there is something on record."""
+    assert main(["keys", "create", "the help desk of Ann"]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def chain(home: Path) -> Path:
+    [folder] = (home / "audit").iterdir()
+    return folder / "000001.jsonl"
+
+
+def test_what_is_done_to_keys_is_on_record_and_holds_together(
+    home: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By whom of this machine's users, before and after; without the name, the key or its secret."""
+    key_id = key.split("_")[1]
+    assert main(["keys", "revoke", key_id]) == 0
+    assert main(["audit", "verify"]) == 0
+    assert "hold together" in capsys.readouterr().out
+    assert main(["audit", "search"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "keys " in line]
+    assert len(lines) == 4
+    assert all("by=os:" in line for line in lines)
+    kept = b"".join(path.read_bytes() for path in (home / "audit").rglob("*.jsonl"))
+    for secret in ("help desk", "Ann", key, key_id):
+        assert secret.encode() not in kept
+
+
+def test_without_an_audit_log_no_key_is_made(
+    home: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file where the folder belongs: the key is not printed, and is not in the list."""
+    shutil.rmtree(home / "audit")
+    (home / "audit").write_text("in the way")
+    assert main(["keys", "create", "another"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "audit" in told.err
+    assert main(["keys", "list"]) == 0
+    assert "another" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda text: text.replace(b"northwind", b"southwind", 1), "altered"),
+        (lambda text: b"".join(text.splitlines(keepends=True)[:3]), "unsealed tail"),
+        (lambda text: b"".join(text.splitlines(keepends=True)[:4]), "truncated"),
+        (lambda text: b"".join((rows := text.splitlines(keepends=True))[:4] + rows[5:]), "entry missing"),
+    ],
+)  # fmt: skip
+def test_verify_names_what_was_done_to_a_chain(
+    home: Path, key: str, damage: object, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With 1, the file and the line."""
+    path = chain(home)
+    assert callable(damage)
+    path.write_bytes(damage(path.read_bytes()))
+    assert main(["audit", "verify"]) == 1
+    told = capsys.readouterr().out
+    assert f": {fault}: " in told
+    assert path.parent.name in told
+
+
+def test_a_truncated_chain_is_found_by_the_database_where_heads_went_with_it(
+    home: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has the disk may take the heads along; the search has seen further."""
+    assert main(["audit", "search"]) == 0
+    shutil.rmtree(home / "audit-heads")
+    path = chain(home)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))
+    assert main(["audit", "verify"]) == 1
+    assert "truncated" in capsys.readouterr().out
+
+
+def test_a_copy_is_verified_with_the_public_key_alone(
+    home: Path, key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an auditor does: a folder, the heads, a public key; and nothing else is believed."""
+    copy, heads = tmp_path / "copy", tmp_path / "copied-heads"
+    shutil.copytree(home / "audit", copy)
+    shutil.copytree(home / "audit-heads", heads)
+    public = tmp_path / "auditor.pem"
+    shutil.copy(home / "audit.pub", public)
+    (home / "audit.keys").unlink()
+    arguments = ["audit", "verify", str(copy), "--heads", str(heads), "--public-key", str(public)]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    # This machine makes itself new keys, which the copy was not signed with.
+    assert main(["audit", "verify", str(copy)]) == 1
+    assert "wrong signature" in capsys.readouterr().out
+    assert main(["audit", "verify", str(tmp_path / "nothing")]) == 1
+
+
+def test_the_export_is_lines_of_ocsf(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of everybody's, the strangers' and the log's own records."""
+    assert main(["audit", "export", "--format", "ocsf"]) == 0
+    events = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {event["api"]["operation"] for event in events} >= {"keys create", "audit.opened"}
+    assert all(event["metadata"]["version"] == "1.6.0" for event in events)
+    since = rfc3339(SystemClock().now() + 60)
+    assert main(["audit", "export", "--since", "2026-01-01", "--until", "2026-01-02"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["audit", "search", "--since", since]) == 1
+    assert main(["audit", "search", "--action", "keys create", "--tenant", "rival"]) == 0
+    assert capsys.readouterr().out == ""

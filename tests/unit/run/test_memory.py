@@ -1,0 +1,55 @@
+"""`supportmax memory`: the same memory from a terminal."""
+
+import asyncio
+from pathlib import Path
+
+import orjson
+import pytest
+
+from actors.database import NewTurn, open_database
+from actors.memory import Said, make_memory
+from actors.window_store import InProcessWindows
+from deployments.cli import main
+from routing.clock import ManualClock
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path))
+
+    async def remember() -> None:
+        database, clock = open_database(tmp_path / "supportmax.sqlite"), ManualClock()
+        await database.migrate()
+        memory = make_memory(database, InProcessWindows(clock), clock)
+        await memory.episodes.append("northwind", "conv_1", "ann", [NewTurn("user", "Team", 1.0)])
+        said = Said("conv_1", 1)
+        await memory.facts.remember_said("northwind", "ann", "plan", "Team", said, "key:1")
+        await database.aclose()
+
+    asyncio.run(remember())
+    return tmp_path
+
+
+def test_a_customer_is_shown_and_erased(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["memory", "show", "ann"]) == 0
+    shown = capsys.readouterr().out
+    assert "plan: Team  (customer conv_1#1)" in shown
+    assert "conv_1  1 turns" in shown
+    assert main(["memory", "--tenant", "globex", "erase", "ann"]) == 0
+    assert set(orjson.loads(capsys.readouterr().out)["erased"].values()) == {0}
+    assert main(["memory", "erase", "ann"]) == 0
+    erased = orjson.loads(capsys.readouterr().out)
+    assert (erased["erased"]["facts"], erased["complete"]) == (1, True)
+    assert main(["memory", "show", "ann"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_runbook_is_published_by_version(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home / "refund.yaml"
+    for version, do in enumerate(("Look.", "Look twice."), 1):
+        file.write_text(f"name: refund\ntitle: Refund\nsteps: [{{id: look, do: {do}}}]\n")
+        assert main(["memory", "publish", str(file)]) == 0
+        assert capsys.readouterr().out == f"refund version {version}\n"
+    file.write_text("name: refund\n")
+    assert main(["memory", "publish", str(file)]) == 1
+    assert "write name, title and steps" in capsys.readouterr().err.replace("\n", " ")

@@ -26,6 +26,7 @@ from deployments.security.saml.sign_on import SamlSignOn
 from deployments.security.sessions import Sessions
 from deployments.security.sign_on import SignOn
 from deployments.security.tokens import TokenVerifier
+from deployments.security.trail import Trail
 from routing.clock import Clock
 
 
@@ -41,6 +42,7 @@ class AuthEntry:
         settings: Settings,
         database: Database,
         clock: Clock,
+        trail: Trail,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Compose.
@@ -67,10 +69,10 @@ class AuthEntry:
             return entitlements.principal(provider, row.subject, row.roles)
 
         store = SessionStore(database)
-        sessions = Sessions(store, principal_of, clock)
+        sessions = Sessions(store, principal_of, clock, trail)
         accounts = Accounts(database, read_pepper(boot.key_pepper))
         attempts = Attempts(SignOns(database), clock)
-        saml = SamlSignOn(identities.saml, entitlements, attempts, sessions, clock)
+        saml = SamlSignOn(identities.saml, entitlements, attempts, sessions, clock, trail)
         sign_on = SignOn(
             providers,
             self._directory,
@@ -80,6 +82,7 @@ class AuthEntry:
             sessions,
             store,
             clock,
+            trail,
         )
         verifier = TokenVerifier(providers, self._directory, clock)
         self.authentication = Authentication(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from deployments.boot import Boot
     from deployments.security.principal import Principal
+    from deployments.security.trail import Trail
     from routing.clock import Clock
     from routing.region import RegionFigures
 
@@ -22,7 +23,12 @@ class McpEntry:
     """The entry of one replica; it asks the other regions only whether they are there."""
 
     def __init__(
-        self, boot: "Boot", settings: "Settings", database: "Database", clock: "Clock"
+        self,
+        boot: "Boot",
+        settings: "Settings",
+        database: "Database",
+        clock: "Clock",
+        trail: "Trail",
     ) -> None:
         regions = settings.regions
         others = {} if regions is None else regions.peers
@@ -36,7 +42,7 @@ class McpEntry:
         if regions is not None:
             tenants = {tenant: Home(at.home, at.failover) for tenant, at in regions.tenants.items()}
             homes = Homes(regions.name, tenants, self._peers)
-        self._entry = AuthEntry(boot, settings, database, clock)
+        self._entry = AuthEntry(boot, settings, database, clock, trail)
         self._at_home = AtHome(self._entry.authentication, homes)
         self._peers.start()
 

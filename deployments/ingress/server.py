@@ -199,7 +199,7 @@ class Ingress:
         self._peers = Peers(addresses, self._coordinator.hear_region, FIGURES, clock, chance)
         self._courier = LeaseCourier(addresses, self._coordinator, abroad, homes, clock, chance)
         lending = _lending(settings.regions, self._coordinator, definitions, homes)
-        self._entry = AuthEntry(boot, settings, self._database, clock)
+        self._entry = AuthEntry(boot, settings, self._database, clock, audit.trail)
         self._table += [
             *region_operations(
                 Breakers(self._coordinator, catalog, clock), Regions(self._coordinator)

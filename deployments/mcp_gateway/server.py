@@ -32,6 +32,7 @@ from deployments.memory.opening import open_memory
 from deployments.options import GC_THRESHOLDS, nodes_alive
 from deployments.security.gateway_tokens import GatewayTokens
 from deployments.security.principal import Principal
+from deployments.security.trail import Trail
 from routing.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Entry(Protocol):
         ...
 
 
-OpenEntry = Callable[[Boot, Settings, Database, Clock], Entry]
+OpenEntry = Callable[[Boot, Settings, Database, Clock, Trail], Entry]
 IndexerOf = Callable[[Boot, Settings, Address], IndexerOptions]
 
 
@@ -79,7 +80,7 @@ class McpGateway:
         address = address_of(boot, settings, nodes_alive())
         self._database = open_database(address)
         self._audit = AuditDesk(boot, settings.audit, "mcp", self._database, clock)
-        self._entry = open_entry(boot, settings, self._database, clock)
+        self._entry = open_entry(boot, settings, self._database, clock, self._audit.trail)
         indexer = indexer_of(boot, settings, address)
         self._knowledge = KnowledgeClient(indexer)
         await self._knowledge.start()

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from actors.database.sessions import SessionRow, SessionStore
 from deployments.security.principal import Principal
+from deployments.security.trail import Trail
 from routing.clock import Clock
 from routing.errors import AccessError
 
@@ -48,10 +49,13 @@ class Session:
 class Sessions:
     """Opens, recognises and ends sessions."""
 
-    def __init__(self, store: SessionStore, principal_of: PrincipalOf, clock: Clock) -> None:
+    def __init__(
+        self, store: SessionStore, principal_of: PrincipalOf, clock: Clock, trail: Trail
+    ) -> None:
         self._store = store
         self._principal_of = principal_of
         self._clock = clock
+        self._trail = trail
         self._open: dict[str, tuple[float, Session]] = {}
 
     async def open(
@@ -63,24 +67,28 @@ class Sessions:
         provider_session: str | None,
         id_token: str,
     ) -> str:
-        """A new session's secret, which nobody has seen before: none is ever taken over."""
+        """A new session's secret, which nobody has seen before: none is ever taken over.
+
+        Raises:
+            AuditUnavailable: who signs on cannot be put on record, so there is none.
+        """
         secret = secrets.token_urlsafe(_BYTES)
         now = self._clock.now()
         id_hash = _hash(secret)
-        await self._store.add(
-            SessionRow(
-                tenant=tenant,
-                id_hash=id_hash,
-                subject=subject,
-                provider=provider,
-                provider_session=provider_session,
-                roles=roles,
-                created_at=now,
-                seen_at=now,
-                expires_at=now + ABSOLUTE_S,
-                sealed_id_token=_seal(secret, id_hash, id_token),
-            )
+        row = SessionRow(
+            tenant=tenant,
+            id_hash=id_hash,
+            subject=subject,
+            provider=provider,
+            provider_session=provider_session,
+            roles=roles,
+            created_at=now,
+            seen_at=now,
+            expires_at=now + ABSOLUTE_S,
+            sealed_id_token=_seal(secret, id_hash, id_token),
         )
+        await self._trail.signed_on(Principal(tenant, subject, roles), provider)
+        await self._store.add(row)
         return secret
 
     async def authenticate(self, secret: str) -> Session:
@@ -121,6 +129,7 @@ class Sessions:
         row = await self._store.find(id_hash)
         if row is None or not await self._store.end(row.tenant, id_hash, self._clock.now()):
             return None
+        self._trail.signed_off(Principal(row.tenant, row.subject, row.roles), row.provider)
         return None if row.sealed_id_token is None else _unseal(secret, row)
 
     def forget(self) -> None:

@@ -28,6 +28,7 @@ from deployments.security.id_tokens import (
     read_logout_token,
 )
 from deployments.security.sessions import Sessions
+from deployments.security.trail import Trail
 from routing.clock import Clock
 from routing.errors import AccessError, RequestError
 
@@ -49,6 +50,7 @@ class SignOn:
         sessions: Sessions,
         store: SessionStore,
         clock: Clock,
+        trail: Trail,
     ) -> None:
         self._providers = {each.name: each for each in providers if each.signs_on}
         self._directory = directory
@@ -58,6 +60,7 @@ class SignOn:
         self._sessions = sessions
         self._store = store
         self._clock = clock
+        self._trail = trail
 
     @property
     def names(self) -> frozenset[str]:
@@ -124,6 +127,7 @@ class SignOn:
             told = await self._told(provider, addresses, found, access_token)
             roles = self._entitlements.roles_in(provider, told)
         except TokenRefused as error:
+            self._trail.sign_on_refused(provider.tenant, provider.name, error.reason)
             detail = f"What {provider.name} says is refused: {error.reason}."
             raise AccessError("unauthenticated", detail) from error
         secret = await self._sessions.open(

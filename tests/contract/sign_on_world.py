@@ -19,6 +19,7 @@ from deployments.ingress.routes import Call, Operation
 from deployments.ingress.schema import Health
 from deployments.security.pepper import make_pepper
 from routing.clock import SystemClock
+from tests.audit_world import AuditWorld
 from tests.identity_provider import CLIENT, SECRET, Idp
 
 SITE = "https://support.acme.test"
@@ -51,6 +52,7 @@ class Site:
     database: Database
     clock: MovableClock
     settings: Settings = field(repr=False)
+    audit: AuditWorld
 
     def browser(self) -> httpx2.AsyncClient:
         """A browser without any cookies yet."""
@@ -100,12 +102,14 @@ async def site(
     database = open_database(folder / "site.db")
     await database.migrate()
     clock = MovableClock()
-    entry = AuthEntry(boot, settings, database, clock, transport)
-    app = api.application(
-        [*entry.operations(), *PROBES], entry.authentication, entry.permissions, 1 << 20
-    )
-    inside = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=inside, base_url=SITE) as http:
-        yield Site(http, entry, database, clock, settings)
+    audit = AuditWorld(folder)
+    async with audit.trail() as trail:
+        entry = AuthEntry(boot, settings, database, clock, trail, transport)
+        app = api.application(
+            [*entry.operations(), *PROBES], entry.authentication, entry.permissions, 1 << 20
+        )
+        inside = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=inside, base_url=SITE) as http:
+            yield Site(http, entry, database, clock, settings, audit)
     await entry.aclose()
     await database.aclose()

@@ -1,6 +1,7 @@
 """Signing on with a real identity provider, and every way in which it must not work."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -329,3 +330,35 @@ async def test_an_id_token_is_no_access_token(world: Site, idps: tuple[Idp, Idp]
         seen = parse_qs(urlsplit(off.json()["redirect"]).query)["id_token_hint"]
     answer = await world.http.get("/probe", headers={"authorization": f"Bearer {seen[0]}"})
     assert answer.status_code == 401
+
+
+async def test_who_signs_on_and_off_and_who_is_refused_is_on_record(
+    world: Site, browser: httpx2.AsyncClient, idps: tuple[Idp, Idp]
+) -> None:
+    """By pseudonym: the log knows no name of a person, and finds it for who asks by the name."""
+    await signed_on(browser, idps[0])
+    token = (await browser.get("/auth/user/permissions")).json()["csrf_token"]
+    await browser.post("/auth/sso/logout", headers={"x-csrf-token": token, "origin": SITE})
+    back = await at_provider(idps[0], await begin(browser))
+    world.clock.ahead_s = -300.0  # so that what the provider says comes from the future
+    assert (await browser.get(back)).status_code == 401
+    async with asyncio.timeout(10):
+        while len(world.audit.records()) < 4:  # noqa: ASYNC110  a thread's word
+            await asyncio.sleep(0.01)
+    _, on, off, refused = world.audit.records()
+    assert [each["action"] for each in (on, off)] == ["auth.sign_on", "auth.sign_off"]
+    assert on["tenant"] == off["tenant"] == refused["tenant"] == "acme"
+    assert (refused["action"], refused["outcome"]) == ("auth.sign_on", "denied")
+    assert on["subject"] == off["subject"] == world.audit.keys.pseudonym("oidc:ann")
+    assert b"oidc:ann" not in world.audit.everything()
+
+
+async def test_nobody_signs_on_while_it_cannot_be_put_on_record(
+    world: Site, browser: httpx2.AsyncClient, idps: tuple[Idp, Idp]
+) -> None:
+    back = await at_provider(idps[0], await begin(browser))
+    shutil.rmtree(world.audit.root)
+    world.audit.root.write_bytes(b"in the way")
+    answer = await browser.get(back)
+    assert (answer.status_code, answer.json()["code"]) == (503, "audit_unavailable")
+    assert SESSION not in browser.cookies

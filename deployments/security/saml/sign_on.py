@@ -19,6 +19,7 @@ from deployments.security.errors import TokenRefused
 from deployments.security.saml.document import ASSERTION, PROTOCOL, SIGNATURE
 from deployments.security.saml.response import Expected, read_response
 from deployments.security.sessions import Sessions
+from deployments.security.trail import Trail
 from routing.clock import Clock, rfc3339
 from routing.errors import AccessError, ConfigError
 
@@ -60,6 +61,7 @@ class SamlSignOn:
         attempts: Attempts,
         sessions: Sessions,
         clock: Clock,
+        trail: Trail,
     ) -> None:
         """Read certificates and keys.
 
@@ -71,6 +73,7 @@ class SamlSignOn:
         self._attempts = attempts
         self._sessions = sessions
         self._clock = clock
+        self._trail = trail
 
     @property
     def names(self) -> frozenset[str]:
@@ -114,6 +117,7 @@ class SamlSignOn:
             found = read_response(answer, known.expects(row.nonce), self._clock.now())
             roles = self._entitlements.roles_in(provider, found.attributes)
         except TokenRefused as error:
+            self._trail.sign_on_refused(provider.tenant, name, error.reason)
             detail = f"What {name} says is refused: {error.reason}."
             raise AccessError("unauthenticated", detail) from error
         secret = await self._sessions.open(

@@ -1,7 +1,7 @@
 """The one module that speaks Redis: memory's windows in one Redis or in a Redis Cluster.
 
-A Redis that is gone or slow costs one caller a fraction of a second, and the others nothing:
-after a failure it is left alone for a moment.
+A Redis that is gone or slow costs a fraction of a second whoever is asking it at that moment, and
+from then on one caller a second: after a failure it is left alone for a moment.
 """
 
 import asyncio
@@ -35,6 +35,8 @@ AWAY_S = 1.0
 FORGET_S = 60.0
 # Keys a step of a scan looks at: a millisecond of the server's only thread.
 _SCAN_COUNT = 1_000
+
+_HERE = float("-inf")
 
 _Client: TypeAlias = "Redis | RedisCluster"
 
@@ -85,7 +87,7 @@ class RedisWindows:
         self._operation_s = operation_s
         self._places = asyncio.Semaphore(options.connections_max)
         self._clock = clock
-        self._away_until = float("-inf")
+        self._away_until = _HERE
         self._connecting: asyncio.Task[None] | None = None
         self._is_connected = False
 
@@ -143,11 +145,17 @@ class RedisWindows:
             await self._client.nodes_manager.aclose("startup_nodes")
 
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        if self._clock.monotonic() < self._away_until:
+        now = self._clock.monotonic()
+        if now < self._away_until:
             raise StoreUnavailable("Redis did not answer a moment ago.")
+        if self._away_until != _HERE:
+            # This caller finds out whether it is back; the others go without meanwhile.
+            self._away_until = now + AWAY_S
         async with self._failing(self._operation_s), self._places:
             await self._connected()
-            return await command()
+            answer = await command()
+        self._away_until = _HERE
+        return answer
 
     async def _connected(self) -> None:
         """Wait until the nodes are known; finding them goes on when whoever waits has left."""

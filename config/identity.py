@@ -19,7 +19,10 @@ from config.values import Section, Text
 from routing.errors import ConfigError
 
 _PROFILES = Path(__file__).parent / "sso-providers"
-_KEYS = "key"
+_RESERVED = {
+    "key": "is what the subjects of API keys begin with",
+    "os": "is what the subjects of commands on the machine begin with",
+}
 CALLBACK = "/auth/sso/callback"
 """Where browsers come back to from the provider under `sso`; from any other, below its name.
 
@@ -109,8 +112,8 @@ def identities_of(settings: Settings) -> Identities:
     answering: list[SamlProvider] = []
     missing: dict[str, str] = {}
     for name, sso in named.items():
-        if name == _KEYS:
-            raise _error("sso_providers.key", "is what the subjects of API keys begin with")
+        if why := _RESERVED.get(name):
+            raise _error(f"sso_providers.{name}", why)
         is_saml = sso.provider == "saml"
         if without := saml.lacking(sso) if is_saml else _lacking(sso):
             missing[name] = f"{', '.join(without)} not set"

@@ -46,12 +46,19 @@ SERVING: Mapping[str, str] = {
     # No GPU is looked for, and none is hidden from tasks that ask for zero.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+FORCED: Mapping[str, str] = {
+    # Serve's uvicorn otherwise believes X-Forwarded-For of whoever connects from 127.0.0.1, which
+    # HAProxy does for everybody: a key bound to networks would open from anywhere. Whom we believe
+    # is `server.trusted_proxies` alone, so no environment may say more.
+    "FORWARDED_ALLOW_IPS": "",
+}
+"""What no operator changes."""
 
 
 def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_s: int = 0) -> None:
     """Set the switches in `environ` (this process's), where the operator has not set them.
 
-    `home` receives Ray's token (mode 0600; Ray itself would write it for everyone to
+    `FORCED` ones are set whatever the operator said. `home` receives Ray's token (mode 0600; Ray itself would write it for everyone to
     read). `drain_s` is how long a stopping replica keeps answering at the least: load
     balancers in front of a region need 30, one machine needs none.
 
@@ -75,6 +82,7 @@ def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_
         own["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
     for name, value in {**SERVING, **own, **_ports()}.items():
         env.setdefault(name, value)
+    env.update(FORCED)
 
 
 def _haproxy(home: Path) -> Path | None:

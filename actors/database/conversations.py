@@ -87,6 +87,13 @@ class Conversations:
 
         return await self._database.read(work)
 
+    async def begin(
+        self, tenant: str, conversation_id: str, user_id: str | None, now: float
+    ) -> None:
+        """Make the conversation `user_id`'s before anything is said in it; raises as `append` does."""
+        opening = _opening(tenant, conversation_id, user_id, 0, now)
+        await self._database.write(lambda connection: _extended(connection, opening))
+
     async def append(
         self, tenant: str, conversation_id: str, user_id: str | None, turns: Sequence[NewTurn]
     ) -> Head:
@@ -99,22 +106,10 @@ class Conversations:
             DatabaseBusy: Nothing was written.
             DatabaseUnavailable: The same.
         """
-        opening = {
-            "tenant": tenant,
-            "id": conversation_id,
-            "user_id": user_id,
-            "last_seq": len(turns),
-            "created_at": turns[-1].at,
-            "updated_at": turns[-1].at,
-            "incarnation": secrets.token_hex(8),
-        }
+        opening = _opening(tenant, conversation_id, user_id, len(turns), turns[-1].at)
 
         def work(connection: Connection) -> Head:
-            extending = _extending(connection.dialect.name)
-            row = connection.execute(extending, opening).one_or_none()
-            if row is None:
-                raise AccessError("not_found", f"no conversation {conversation_id}")
-            head = _head(row)
+            head = _extended(connection, opening)
             first = head.last_seq - len(turns) + 1
             connection.execute(
                 _TURN,
@@ -220,6 +215,27 @@ def _extending(dialect: str) -> ReturningInsert[Any]:
         },
         where=conversation.c.user_id.is_not_distinct_from(new.user_id),
     ).returning(*_OF_HEAD)
+
+
+def _opening(
+    tenant: str, conversation_id: str, user_id: str | None, turns: int, at: float
+) -> dict[str, str | float | None]:
+    return {
+        "tenant": tenant,
+        "id": conversation_id,
+        "user_id": user_id,
+        "last_seq": turns,
+        "created_at": at,
+        "updated_at": at,
+        "incarnation": secrets.token_hex(8),
+    }
+
+
+def _extended(connection: Connection, opening: dict[str, str | float | None]) -> Head:
+    row = connection.execute(_extending(connection.dialect.name), opening).one_or_none()
+    if row is None:
+        raise AccessError("not_found", f"no conversation {opening['id']}")
+    return _head(row)
 
 
 def _head(row: Row[*tuple[Any, ...]]) -> Head:

@@ -23,9 +23,13 @@ LEASE_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """Nobody did this yet: do it, then `finish` or `abandon` with this `lease`."""
+    """Nobody finished this yet: do it, then `finish` or `abandon` with this `lease`.
+
+    `since` is when the key was first used, the same for every try of this request.
+    """
 
     lease: str
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +80,17 @@ class Idempotency:
         def work(connection: Connection) -> Begun:
             inserting = _taking(connection.dialect.name)
             if connection.execute(inserting, taken).rowcount:
-                return Fresh(lease)
+                return Fresh(lease, now)
             row = connection.execute(select(idempotency).where(_is(tenant, key))).one()
             if row.created_at <= now - KEPT_S:
                 connection.execute(delete(idempotency).where(_is(tenant, key)))
                 connection.execute(inserting, taken)
-                return Fresh(lease)
+                return Fresh(lease, now)
             found = _found(row, body_hash)
             if isinstance(found, Running) and found.since <= now - LEASE_S:
                 renewed = {"lease": lease, "leased_at": now}
                 connection.execute(update(idempotency).where(_is(tenant, key)).values(renewed))
-                return Fresh(lease)
+                return Fresh(lease, row.created_at)
             return found
 
         return await self._database.write(work)
@@ -106,11 +110,15 @@ class Idempotency:
         )
 
     async def abandon(self, tenant: str, key: str, lease: str) -> None:
-        """Give the key back: nothing was done that a repeat would do twice."""
+        """Give the key back to whoever repeats the request.
+
+        It stays the key of this request: what a try did before it broke off is known by it.
+        """
         statement = (
-            delete(idempotency)
+            update(idempotency)
             .where(_is(tenant, key), idempotency.c.lease == lease)
             .where(idempotency.c.state == "running")
+            .values(leased_at=-LEASE_S)
         )
         await self._database.write(lambda connection: connection.execute(statement).close())
 

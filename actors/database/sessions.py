@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
 
 from actors.database.engine import Database
 from actors.database.identity_tables import logout_token, session
@@ -29,8 +29,23 @@ class SessionRow:
     sealed_id_token: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """A provider's logout token: which session of its it ends, by name, or else all of a subject's.
+
+    It is remembered until `expires_at`, and counts once until then.
+    """
+
+    provider: str
+    token_id: str
+    expires_at: float
+    tenant: str
+    subject: str | None
+    provider_session: str | None
+
+
 class SessionStore:
-    """Keeps sessions, and ends them one by one or all of somebody's."""
+    """Keeps sessions, and ends them one by one or as their provider says."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -78,42 +93,46 @@ class SessionStore:
 
     async def end(self, tenant: str, id_hash: str, now: float) -> bool:
         """End one session; False if it is over already."""
-        return await self._end(tenant, now, id_hash=id_hash) > 0
-
-    async def end_of_provider(
-        self, tenant: str, provider: str, provider_session: str, now: float
-    ) -> int:
-        """End what a provider calls one session, in however many browsers; how many ended."""
-        return await self._end(tenant, now, provider=provider, provider_session=provider_session)
-
-    async def end_of_subject(self, tenant: str, subject: str, now: float) -> int:
-        """End every session of somebody; how many ended."""
-        return await self._end(tenant, now, subject=subject)
-
-    async def use_logout_token(
-        self, provider: str, token_id: str, now: float, expires_at: float
-    ) -> bool:
-        """Whether this is the first time that a provider's logout token is shown."""
-
-        def work(connection: Connection) -> bool:
-            connection.execute(delete(logout_token).where(logout_token.c.expires_at < now)).close()
-            statement = (
-                insert_into(logout_token, connection.dialect.name)
-                .values(provider=provider, token_id=token_id, expires_at=expires_at)
-                .on_conflict_do_nothing()
-            )
-            return connection.execute(statement).rowcount > 0
-
-        return await self._database.write(work)
-
-    async def _end(self, tenant: str, now: float, **which: str) -> int:
         statement = (
             update(session)
-            .where(session.c.tenant == tenant, session.c.ended_at.is_(None))
-            .where(*(session.c[name] == value for name, value in which.items()))
+            .where(session.c.tenant == tenant, session.c.id_hash == id_hash)
+            .where(session.c.ended_at.is_(None))
             .values(ended_at=now, sealed_id_token=None)
         )
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount)
+        return await self._database.write(
+            lambda connection: connection.execute(statement).rowcount > 0
+        )
+
+    async def end_by_provider(self, told: Logout, now: float) -> tuple[SessionRow, ...] | None:
+        """End what a provider's logout token is about, and return it; None if the token is not new.
+
+        A token is used up only together with the sessions: after a failure it may come again.
+        """
+        which = session.c.subject == told.subject
+        if told.provider_session is not None:
+            # A session whose name the provider never told could be the one that it means.
+            unnamed = and_(which, session.c.provider_session.is_(None))
+            which = or_(session.c.provider_session == told.provider_session, unnamed)
+        statement = (
+            update(session)
+            .where(session.c.tenant == told.tenant, session.c.provider == told.provider)
+            .where(which, session.c.ended_at.is_(None))
+            .values(ended_at=now, sealed_id_token=None)
+            .returning(session)
+        )
+
+        def work(connection: Connection) -> tuple[SessionRow, ...] | None:
+            connection.execute(delete(logout_token).where(logout_token.c.expires_at < now)).close()
+            used = (
+                insert_into(logout_token, connection.dialect.name)
+                .values(provider=told.provider, token_id=told.token_id, expires_at=told.expires_at)
+                .on_conflict_do_nothing()
+            )
+            if connection.execute(used).rowcount == 0:
+                return None
+            return tuple(_row_of(row) for row in connection.execute(statement))
+
+        return await self._database.write(work)
 
 
 _BY_ID = select(session).where(session.c.id_hash == bindparam("named"))

@@ -20,9 +20,11 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.exc import IntegrityError
 
 from actors.database.engine import Database
 from actors.database.tables import metadata
+from routing.errors import AccessError
 from routing.message import JsonObject
 
 tool_turn = Table(
@@ -71,6 +73,7 @@ class ToolTurnStore:
         """Keep what one answer did; its conversation must be kept already.
 
         Raises:
+            AccessError: `not_found`: it is not, or was erased since.
             DatabaseBusy: Nothing was written.
             DatabaseUnavailable: The same.
         """
@@ -82,9 +85,12 @@ class ToolTurnStore:
             "tainted": tainted,
             "at": turns.at,
         }
-        await self._database.write(
-            lambda connection: connection.execute(insert(tool_turn), values).close()
-        )
+        try:
+            await self._database.write(
+                lambda connection: connection.execute(insert(tool_turn), values).close()
+            )
+        except IntegrityError as error:
+            raise AccessError("not_found", f"no conversation {conversation_id}") from error
 
     async def of(self, tenant: str, conversation_id: str, limit: int) -> KeptTools:
         """The last `limit` answers that used tools."""

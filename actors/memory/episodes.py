@@ -52,6 +52,12 @@ class Episodes:
             tenant, conversation_id, user_id, key, known_away=held is None
         )
 
+    async def begin(
+        self, tenant: str, conversation_id: str, user_id: str | None, now: float
+    ) -> None:
+        """Begin a conversation in which nothing is said yet; raises as `append` does."""
+        await self._conversations.begin(tenant, conversation_id, user_id, now)
+
     async def append(
         self, tenant: str, conversation_id: str, user_id: str | None, turns: Sequence[NewTurn]
     ) -> bool:

@@ -24,7 +24,8 @@ from routing.message import Json
 class Ask:
     """A customer's message and the limits of its answer.
 
-    `user_id` is whom the message is about, never who is calling.
+    `user_id` is whom the message is about, never who is calling. `once` names the request where it
+    may be tried again: what one try changed, another does not change again.
     """
 
     message: str
@@ -34,6 +35,7 @@ class Ask:
     max_tokens: int | None = None
     limits: Limits = field(default_factory=Limits)
     tools: Wanted = "auto"
+    once: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,11 @@ who calls, for which customer, whether a human has to agree, and that no call is
 """
 
 import asyncio
-import hashlib
-import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
+from deployments.agent.call_keys import digest_of, key_of
 from deployments.agent.provenance import Sources, only_untrusted, voice_of
 from deployments.mcp_gateway.arguments import complaint
 from deployments.mcp_gateway.caller import Caller
@@ -111,7 +110,8 @@ class Calling:
 class Hands:
     """The tools of one answer. `offered` are those it was shown, with the schema it was shown.
 
-    `tainted` says that words of untrusted origin are in the conversation already.
+    `tainted` says that words of untrusted origin are in the conversation already. `once` names the
+    request that may be tried again; None where it may not.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class Hands:
         self._answers: dict[str, Made] = {}
         self._said = 0
         self.tainted = tainted
+        self.once: str | None = None
         self.made: list[Made] = []
         self.turns: list[tuple[Made, ...]] = []
 
@@ -204,7 +205,12 @@ class Hands:
                 if any(made.status == "needs_approval" for made in turn):
                     made = Made(call, "refused", "Not made: the call before it waits for a human.")
                 else:
-                    made = await self._make(call, number, decision_id, until)
+                    try:
+                        made = await self._make(call, number, decision_id, until)
+                    except BaseException:
+                        # Whoever waited is gone, or the database; the call may be made all the same.
+                        turn.extend(self._interrupted(call))
+                        raise
                 turn.append(made)
                 yield made
         finally:
@@ -224,6 +230,12 @@ class Hands:
         if turn:
             self.turns.append(tuple(turn))
 
+    def _interrupted(self, call: ToolCall) -> Sequence[Made]:
+        tool = self._offered.get(call.name)
+        if tool is None or tool.side_effect == "read":
+            return ()
+        return (Made(call, "unknown", "It was cut off while it was made.", tool.side_effect),)
+
     def _reads(self, call: ToolCall) -> bool:
         tool = self._offered.get(call.name)
         return tool is None or tool.side_effect == "read"
@@ -237,14 +249,16 @@ class Hands:
         refused = self._refusal(tool, call, number)
         if refused is not None:
             return Made(call, "refused", refused, tool.side_effect)
-        what = _digest(call)
+        what = digest_of(call)
         known = self._answers.get(what)
         if known is not None and (known.status == "done" or tool.side_effect != "read"):
             # A model that says it again wants to know, not to pay twice.
-            return replace(known, call=call, status=_again(known.status), text=AGAIN)
-        ordinal = len(self.made) + number
+            status: Status = "repeated" if known.status == "done" else known.status
+            return replace(known, call=call, status=status, text=AGAIN)
+        place = f"{decision_id}:{len(self.made) + number}"
+        key = key_of(tool, what, self.once, place)
         began = self._clock.monotonic()
-        made = await self._called(tool, call, f"{decision_id}:{ordinal}:{what}", until - began)
+        made = await self._called(tool, call, key, until - began)
         made = replace(made, latency_ms=(self._clock.monotonic() - began) * 1000)
         made = replace(made, text=self._within(made.text))
         self._answers[what] = made
@@ -303,13 +317,3 @@ class Hands:
         left = max(RESULTS_MAX - self._said, 0)
         self._said += len(text)
         return text if len(text) <= left else f"{text[:left]}\n{CUT}"
-
-
-def _again(status: Status) -> Status:
-    return "repeated" if status == "done" else status
-
-
-def _digest(call: ToolCall) -> str:
-    """The call as one short name: the same tool with the same arguments is the same call."""
-    said = json.dumps([call.name, dict(call.arguments)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(said.encode(errors="backslashreplace")).hexdigest()[:32]

@@ -26,6 +26,16 @@ _DEFINITION = re.compile(r"\]:[ \t]*\n?[ \t]*(\S+)(?=\s)")
 _DEFINING = re.compile(r"\]:[ \t]*\n?[ \t]*\S*")
 _ADDRESS = re.compile(r"[^\s<>\"`)\]|]*(?=[\s<>\"`)\]|])")
 _TAG = re.compile(r"<([^<>]*)>")
+# A tag by itself: no attributes, and nothing in it that is looked at again and may change its name.
+_BARE = re.compile(r"/?([A-Za-z][A-Za-z0-9-]*)[ \t\r\n]*/?")
+# What stands in these is no text: a browser fetches what it names, runs it, or reads it by other rules.
+_ACTIVE = frozenset({
+    "applet", "audio", "base", "body", "button", "canvas", "dialog", "embed", "fencedframe", "form",
+    "frame", "frameset", "head", "html", "iframe", "image", "img", "input", "isindex", "link",
+    "listing", "marquee", "math", "meta", "noembed", "noframes", "noscript", "object", "param",
+    "picture", "plaintext", "portal", "script", "select", "slot", "source", "style", "svg",
+    "template", "textarea", "title", "track", "video", "xmp",
+})  # fmt: skip
 _AUTOLINK = re.compile(r"[a-z][a-z0-9+.-]{1,31}:\S*", re.IGNORECASE)
 _LEADS = re.compile(r"[:/\\.#&%]")
 _HOST = re.compile(r"(?:(?:https?|ftp):)?[/\\]*(?:[^/\\@?#]*@)?([a-z0-9.-]*)", re.IGNORECASE)
@@ -137,7 +147,7 @@ class LinkCleaner:
         if target and self._allowed.allows(target) and not _START.search(rest) and "(" not in said:
             return found.group(), found.end()
         if not _LEADS.search(said):
-            return f"] ({said})", found.end()
+            return ("] (", 2) if "<" in said else (f"] ({said})", found.end())
         # The bracket is looked at again: with what comes next it might be another link.
         self._held = "]" + self._held[found.end() :]
         return "", 0
@@ -162,9 +172,13 @@ class LinkCleaner:
             if self._allowed.allows(inside):
                 return found.group(), found.end()
             return self._apart() + _host_of(inside), found.end()
-        # A tag without attributes fetches nothing, and what stands in it is text as any other. For
-        # one with them a space, lest what was apart become an address.
-        return (" ", found.end()) if "=" in inside else ("<", 1)
+        if "=" in inside:
+            # Attributes fetch. A space stands for it, lest what was apart become an address.
+            return " ", found.end()
+        bare = _BARE.fullmatch(inside)
+        if bare is not None and bare.group(1).lower() not in _ACTIVE:
+            return found.group(), found.end()
+        return f"{self._apart()}&lt;", 1
 
     def _apart(self) -> str:
         """What keeps what follows from an address before it, which must not become another."""

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from itertools import islice
 from typing import Literal
 
 from deployments.mcp_gateway.tool import SEPARATOR, Trust
@@ -16,6 +18,9 @@ from routing.message import Json, JsonObject
 
 Origin = Literal["user", "own", "untrusted", "model"]
 """Who said it first; `model` is whatever nobody has said: a summary, a sum, a guess."""
+
+VALUES_MAX = 64
+"""Values of one call that are looked up: on the event loop, each in up to 96 KiB of what tools said."""
 
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"\d+(?:[,_]\d{3})*(?:\.\d+)?")
@@ -51,7 +56,14 @@ def origins(arguments: JsonObject, schema: JsonObject, sources: Sources) -> dict
 
 
 def only_untrusted(arguments: JsonObject, schema: JsonObject, sources: Sources) -> tuple[str, ...]:
-    """The pointers of arguments that stand in untrusted text and nowhere else."""
+    """The pointers of arguments that stand in untrusted text and nowhere else.
+
+    Of more than VALUES_MAX values none is looked up, and all count as one that does.
+    """
+    if not sources.untrusted:
+        return ()
+    if next(islice(_leaves(arguments, schema, ""), VALUES_MAX, None), None) is not None:
+        return (f"one of more than {VALUES_MAX} values",)
     found = origins(arguments, schema, sources)
     return tuple(where for where, origin in found.items() if origin == "untrusted")
 
@@ -70,10 +82,10 @@ def voice_of(name: str, trust: Trust) -> Literal["own", "untrusted", "quoted"]:
 
 class _Said:
     def __init__(self, sources: Sources) -> None:
-        self._texts: tuple[tuple[Origin, list[str]], ...] = (
-            ("user", [_plain(text) for text in sources.user]),
-            ("own", [_plain(text) for text in sources.own]),
-            ("untrusted", [_plain(text) for text in sources.untrusted]),
+        self._texts: tuple[tuple[Origin, list[_Text]], ...] = (
+            ("user", [_Text(text) for text in sources.user]),
+            ("own", [_Text(text) for text in sources.own]),
+            ("untrusted", [_Text(text) for text in sources.untrusted]),
         )
 
     def origin(self, value: str | Decimal) -> Origin:
@@ -87,9 +99,33 @@ class _Said:
 
     def _first(self, part: str | Decimal) -> Origin:
         for origin, texts in self._texts:
-            if any(_holds(text, part) for text in texts):
+            if any(text.holds(part) for text in texts):
                 return origin
         return "model"
+
+
+class _Text:
+    def __init__(self, text: str) -> None:
+        self._plain = _plain(text)
+
+    @cached_property
+    def _numbers(self) -> frozenset[Decimal]:
+        """Read once, and not again for each number that is looked for."""
+        return frozenset(_numbers(self._plain))
+
+    def holds(self, part: str | Decimal) -> bool:
+        if isinstance(part, Decimal):
+            return part in self._numbers
+        text = self._plain
+        start = text.find(part)
+        while start >= 0:
+            end = start + len(part)
+            if not (_joins(text, start - 1) and part[0].isalnum()) and not (
+                _joins(text, end) and part[-1].isalnum()
+            ):
+                return True
+            start = text.find(part, start + 1)
+        return False
 
 
 def _leaves(value: Json, schema: JsonObject, where: str) -> Iterator[tuple[str, str | Decimal]]:
@@ -128,20 +164,6 @@ def _pointing(text: str) -> list[str]:
     if len(words) <= 3:
         return [plain] if plain else []
     return [word for word in words if _POINTS.search(word)]
-
-
-def _holds(text: str, part: str | Decimal) -> bool:
-    if isinstance(part, Decimal):
-        return any(number == part for number in _numbers(text))
-    start = text.find(part)
-    while start >= 0:
-        end = start + len(part)
-        if not (_joins(text, start - 1) and part[0].isalnum()) and not (
-            _joins(text, end) and part[-1].isalnum()
-        ):
-            return True
-        start = text.find(part, start + 1)
-    return False
 
 
 def _joins(text: str, at: int) -> bool:

@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-import logging
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from actors.database.conversations import NewTurn, TurnRow
-from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from actors.database.conversations import TurnRow
 from actors.memory import Episodes, Window, recall
 from deployments.agent import prompt
 from deployments.agent.budgets import payer_of
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Decided, Delta, Done, Grounded
 from deployments.agent.executor import Resumed
 from deployments.agent.hands import Calling, Hands, Made
+from deployments.agent.keeper import Keeper, owner_of
 from deployments.agent.links import AllowedLinks
 from deployments.agent.pseudonym import safety_id, thread_key
 from deployments.agent.road import Arrival, Departure, Limits, Road
@@ -33,12 +32,6 @@ from routing.errors import (
 )
 from routing.exchange import ChatRequest, TextDelta
 from routing.message import Message
-
-_log = logging.getLogger(__name__)
-
-# An append takes half a millisecond; a store that needs this long must not hold an answer back, nor
-# does an answer wait for it beyond its caller's limit.
-KEEP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +65,11 @@ class SupportAgent:
         self._episodes = episodes
         self._max_tokens = max_tokens
         self._clock = clock
-        # No more than are answered within `KEEP_S`, after which each gives up.
-        self._keeping: set[asyncio.Task[bool]] = set()
+        self._keeper = Keeper(episodes, toolbox, clock)
 
     async def aclose(self) -> None:
         """Wait for the turns that are still being kept."""
-        if self._keeping:
-            await asyncio.wait(self._keeping)
+        await self._keeper.aclose()
 
     async def decide(self, principal: Principal, ask: Ask) -> Decision:
         """The decision alone; nobody is called and nothing is kept."""
@@ -89,14 +80,18 @@ class SupportAgent:
     async def answer(self, principal: Principal, ask: Ask) -> Answer:
         """The whole answer, once it is kept in its conversation."""
         ready = await self._prepare(principal, ask)
-        arrival = await self._road.complete(ready.departure, ready.hands)
+        try:
+            arrival = await self._road.complete(ready.departure, ready.hands)
+        except BaseException:
+            self._broken_off(principal, ask, ready, "")
+            raise
         text = self._links.cleaned(arrival.executed.reply.text)
         return await self._finish(principal, ask, ready, arrival, text)
 
     async def stream(self, principal: Principal, ask: Ask) -> AsyncGenerator[AgentEvent, None]:
         """What happens, as it happens; `Done` is the last event of an answer that is whole."""
         ready = await self._prepare(principal, ask)
-        cleaner, said = self._links.cleaner(), ""
+        cleaner, said, is_whole = self._links.cleaner(), "", False
         try:
             yield Decided(ready.departure.decision)
             yield Grounded(ready.context)
@@ -116,10 +111,20 @@ class SupportAgent:
                             if clean := cleaner.end() or self._links.cleaned(whole):
                                 said += clean
                                 yield Delta(clean)
+                            is_whole = True
                             yield Done(await self._finish(principal, ask, ready, step, said))
         finally:
             # Also where the caller left before anybody was asked.
             ready.departure.settle()
+            if not is_whole:
+                self._broken_off(principal, ask, ready, said)
+
+    def _broken_off(self, principal: Principal, ask: Ask, ready: _Prepared, said: str) -> None:
+        """Whoever asked is gone, or nobody could go on: what was done is kept."""
+        answer_id = ready.departure.journey.answer_id
+        self._keeper.keep_broken_off(
+            principal, ask, ready.conversation_id, answer_id, said, ready.hands
+        )
 
     async def _prepare(self, principal: Principal, ask: Ask) -> _Prepared:
         began = self._clock.monotonic()
@@ -189,12 +194,17 @@ class SupportAgent:
         situation = Situation(
             principal, ask.user_id, conversation_id, said, context.passages, earlier
         )
-        return earlier, await self._toolbox.hands(situation, ask.tools)
+        hands = await self._toolbox.hands(situation, ask.tools)
+        if hands is not None:
+            hands.once = ask.once
+        return earlier, hands
 
     async def _window(self, principal: Principal, ask: Ask) -> Window:
         if ask.conversation_id is None:
             return Window()
-        window = await self._episodes.window(principal.tenant, ask.conversation_id, ask.user_id)
+        window = await self._episodes.window(
+            principal.tenant, ask.conversation_id, owner_of(principal, ask)
+        )
         if window is None:
             raise AccessError("not_found", f"There is no conversation {ask.conversation_id}.")
         return window
@@ -206,9 +216,9 @@ class SupportAgent:
         journey = ready.departure.journey
         reply = replace(arrival.executed.reply, text=text)
         context = ready.context
-        keeping = asyncio.ensure_future(self._keep(principal, ask, ready, reply.text))
-        self._keeping.add(keeping)
-        keeping.add_done_callback(self._keeping.discard)
+        keeping = self._keeper.keep(
+            principal, ask, ready.conversation_id, journey.answer_id, text, ready.hands
+        )
         elapsed_s = self._clock.monotonic() - journey.began
         left_s = ready.departure.decision.question.within_s - elapsed_s
         # When the caller's time is over it goes on by itself: an answer nobody remembers is half a loss.
@@ -231,32 +241,6 @@ class SupportAgent:
             calls=() if ready.hands is None else tuple(ready.hands.made),
             ending=arrival.ending,
         )
-
-    async def _keep(self, principal: Principal, ask: Ask, ready: _Prepared, text: str) -> bool:
-        """Add the turn to its conversation; whether that worked."""
-        now = self._clock.now()
-        turns = (
-            NewTurn("user", ask.message, now),
-            NewTurn("assistant", text, now, ready.departure.journey.answer_id),
-        )
-        try:
-            async with asyncio.timeout(KEEP_S):
-                await self._episodes.append(
-                    principal.tenant, ready.conversation_id, ask.user_id, turns
-                )
-                if self._toolbox is not None and ready.hands is not None:
-                    await self._toolbox.keep(
-                        principal.tenant,
-                        ready.conversation_id,
-                        ready.departure.journey.answer_id,
-                        ready.hands,
-                        now,
-                    )
-        except (DatabaseBusy, DatabaseUnavailable, TimeoutError):
-            # The answer is paid for and the customer waits: give it, and say what is missing.
-            _log.exception("conversation %s was not kept", ready.conversation_id)
-            return False
-        return True
 
 
 def _equipped(

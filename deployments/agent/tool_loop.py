@@ -47,6 +47,9 @@ _SAID: dict[Ending, str] = {
     "time_limit": "I could not finish this in time. Something may have been done already.",
     "platforms_failed": "I could not finish this. Something may have been done already.",
 }
+_WAITS_AFTER_A_CHANGE = (
+    "A colleague has to agree to this first. Something else may have been done already."
+)
 _GAP = "\n\n"
 
 LoopStep: TypeAlias = TextDelta | Resumed | Calling | Made | Executed
@@ -127,7 +130,7 @@ class ToolLoop:
                     async for call in calls:
                         yield call
             if self.ending is not None:
-                yield self._more(_SAID[self.ending], is_first=True)
+                yield self._more(self._why(self.ending), is_first=True)
                 break
             if executed is not None:
                 self._next(journey, executed)
@@ -176,6 +179,11 @@ class ToolLoop:
                 yield call
         if self._hands.approval is not None:
             self.ending = "needs_approval"
+
+    def _why(self, ending: Ending) -> str:
+        if ending == "needs_approval" and self._hands.may_have_acted:
+            return _WAITS_AFTER_A_CHANGE
+        return _SAID[ending]
 
     def _more(self, text: str, *, is_first: bool) -> TextDelta:
         """Text of the answer, a paragraph apart from what an earlier turn said."""

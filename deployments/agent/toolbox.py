@@ -27,6 +27,8 @@ Wanted: TypeAlias = Literal["auto", "none"] | tuple[str, ...]
 
 _WHOM = frozenset({"user_id"})
 """Arguments that say whom a call is about: the request says it, and the model is not asked."""
+_BINDS = "tools"
+"""The server that puts in whom it is about; another's argument of that name is its own affair."""
 ANSWERS_MAX = 4
 """Answers with tools that a follow-up is shown: an approval is asked after at once or next time."""
 _KEPT_MAX = 4_000
@@ -247,6 +249,8 @@ def _about_customer(tool: Tool) -> bool:
 
 def _bound(tool: Tool) -> Tool:
     """The tool as a model is shown it: without the arguments that are bound by the server."""
+    if tool.server != _BINDS:
+        return tool
     properties = tool.input_schema.get("properties")
     if not isinstance(properties, Mapping) or _WHOM.isdisjoint(properties):
         return tool

@@ -94,7 +94,7 @@ class AuthEntry:
         )
         self._routes = (
             SsoRoutes(sign_on, saml, self.authentication),
-            KeyRoutes(accounts, roles.grants, clock),
+            KeyRoutes(accounts, roles.grants, roles.limits, clock),
         )
 
     def operations(self) -> list[Operation]:

@@ -8,7 +8,9 @@ from starlette.responses import Response
 from actors.database.accounts import Accounts, ApiKey, NewApiKey
 from deployments.ingress import auth_keys_schema as schema
 from deployments.ingress.routes import Call, Operation, reply
-from deployments.security.principal import Principal
+from deployments.security.client_address import narrower, networks_of
+from deployments.security.money_limits import MoneyLimits
+from deployments.security.principal import API_KEY, Principal
 from routing.clock import Clock, rfc3339
 from routing.errors import AccessError, RequestError, Violation
 
@@ -16,13 +18,21 @@ _UNKNOWN = "There is no live key of this id."
 
 
 class KeyRoutes:
-    """The routes of keys. Nobody can give a key more than they may do themselves."""
+    """The routes of keys. Nobody can give a key more than they may do themselves.
+
+    Nor can a key give one more than it has: no other networks, no longer life.
+    """
 
     def __init__(
-        self, accounts: Accounts, grants: Mapping[str, frozenset[str]], clock: Clock
+        self,
+        accounts: Accounts,
+        grants: Mapping[str, frozenset[str]],
+        limits: MoneyLimits,
+        clock: Clock,
     ) -> None:
         self._accounts = accounts
         self._grants = grants
+        self._limits = limits
         self._clock = clock
 
     def operations(self) -> list[Operation]:
@@ -63,15 +73,20 @@ class KeyRoutes:
         roles = frozenset(body.roles)
         scopes = None if body.scopes is None else frozenset(body.scopes)
         self._must_have(call.principal, roles, scopes)
+        maker = await self._maker(call.principal)
+        networks = None if body.networks is None else tuple(body.networks)
+        if networks is None and maker is not None:
+            networks = maker.networks
+        _must_be_within(networks, maker)
         now = self._clock.now()
         made = await self._accounts.create_key(
             call.principal.tenant,
             body.name,
             roles,
             now,
-            None if body.expires_in_s is None else now + body.expires_in_s,
+            _end(None if body.expires_in_s is None else now + body.expires_in_s, maker),
             scopes,
-            None if body.networks is None else tuple(body.networks),
+            networks,
         )
         return self._shown(made)
 
@@ -80,11 +95,13 @@ class KeyRoutes:
         body: schema.RotateBody = call.body
         old = await self._own(call)
         self._must_have(call.principal, old.roles, old.scopes)
+        maker = await self._maker(call.principal)
+        _must_be_within(old.networks, maker)
         now = self._clock.now()
         life_s = body.expires_in_s
         if life_s is None and old.expires_at is not None:
             life_s = round(old.expires_at - old.created_at)
-        expires_at = None if life_s is None else now + life_s
+        expires_at = _end(None if life_s is None else now + life_s, maker)
         made = await self._accounts.replace_key(
             old.tenant, old.key_id, now, body.overlap_s, expires_at
         )
@@ -105,6 +122,15 @@ class KeyRoutes:
             raise AccessError("not_found", _UNKNOWN)
         return key
 
+    async def _maker(self, principal: Principal) -> ApiKey | None:
+        """The key that asks; None if a person or a token does."""
+        if not principal.subject.startswith(API_KEY):
+            return None
+        key = await self._accounts.find_key(principal.subject.removeprefix(API_KEY))
+        if key is None:
+            raise AccessError("forbidden", "The key that asks is not there any more.")
+        return key
+
     def _must_have(
         self, principal: Principal, roles: frozenset[str], scopes: frozenset[str] | None
     ) -> None:
@@ -119,6 +145,9 @@ class KeyRoutes:
             raise AccessError(
                 "forbidden", f"A key cannot be given what you may not do: {', '.join(beyond)}."
             )
+        for name in self._limits.cents:
+            if self._limits.of(name, roles) > self._limits.of(name, principal.roles):
+                raise AccessError("forbidden", f"A key cannot move more than you may: {name}.")
 
     def _shown(self, made: NewApiKey) -> Response:
         answer = reply({**self._row(made.key), "secret": made.secret})
@@ -138,6 +167,23 @@ class KeyRoutes:
             "expires_at": None if key.expires_at is None else rfc3339(key.expires_at),
             "revoked_at": None if key.revoked_at is None else rfc3339(key.revoked_at),
         }
+
+
+def _must_be_within(networks: tuple[str, ...] | None, maker: ApiKey | None) -> None:
+    """Return if a key of these networks opens from nowhere that its maker does not."""
+    if maker is None or maker.networks is None:
+        return
+    if networks is None or not narrower(networks_of(networks), networks_of(maker.networks)):
+        bound = ", ".join(maker.networks)
+        raise AccessError("forbidden", f"The key that asks opens from these alone: {bound}.")
+
+
+def _end(asked: float | None, maker: ApiKey | None) -> float | None:
+    """When a key ends: as asked, and with its maker at the latest."""
+    latest = None if maker is None else maker.expires_at
+    if asked is None or latest is None:
+        return latest if asked is None else asked
+    return min(asked, latest)
 
 
 def _state(key: ApiKey, now: float) -> Literal["live", "expired", "revoked"]:

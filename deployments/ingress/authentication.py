@@ -62,12 +62,7 @@ class Authentication:
             AccessError: nobody known, or a page that is not ours sent somebody's cookie.
             IdentityProviderUnavailable: the keys of a token's issuer cannot be read.
         """
-        headers = request.headers
-        if len(headers.getlist("authorization")) > 1 or len(headers.getlist("x-api-key")) > 1:
-            # Whichever a proxy in front looked at, it may have been the other one.
-            raise AccessError("unauthenticated", "Send one credential, once.")
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        secret = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        secret = _shown(request)
         if self._tokens is not None and secret.count(".") == 2:  # no key of ours has a dot
             return await self._tokens.authenticate(secret)
         session = await self.session(request)
@@ -108,3 +103,18 @@ class Authentication:
             return None
         forwarded = request.headers.getlist("x-forwarded-for")
         return client_address(request.client.host, forwarded, self._proxies)
+
+
+def _shown(request: Request) -> str:
+    """The one credential in the headers, empty without; raises AccessError for several."""
+    bearers = request.headers.getlist("authorization")
+    keys = request.headers.getlist("x-api-key")
+    if len(bearers) + len(keys) > 1:
+        # Whichever a proxy in front looked at, it may have been the other one.
+        raise AccessError("unauthenticated", "Send one credential, once.")
+    if not bearers:
+        return keys[0] if keys else ""
+    scheme, _, token = bearers[0].partition(" ")
+    if scheme.lower() != "bearer":
+        raise AccessError("unauthenticated", "In Authorization, Bearer is the one scheme taken.")
+    return token.strip()

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import re
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from starlette.responses import Response
@@ -102,8 +103,11 @@ class Chat:
         if not _KEY.fullmatch(key):
             raise _bad_key("Idempotency-Key must be 1 to 128 visible ASCII characters.")
         tenant = call.principal.tenant
-        digest = hashlib.sha256(call.request.url.path.encode() + b"\0" + await call.request.body())
-        begun = await self._idempotency.begin(tenant, key, digest.hexdigest(), self._clock.now())
+        # Of this caller alone, whatever keys its colleagues think of; and hashed, as it names them.
+        kept = _hashed(call.principal.subject, key)
+        body = hashlib.sha256(call.request.url.path.encode() + b"\0" + await call.request.body())
+        digest = body.hexdigest()
+        begun = await self._idempotency.begin(tenant, kept, digest, self._clock.now())
         match begun:
             case Repeated(status, answer):
                 return reply(answer, status)
@@ -113,15 +117,16 @@ class Chat:
                 )
             case Mismatch():
                 raise RequestError("idempotency_mismatch", "This key was used with another body.")
-            case Fresh(lease):
+            case Fresh(lease, since):
+                once = replace(ask, once=f"once:{_hashed(tenant, kept, digest, repr(since))[:32]}")
                 try:
-                    made = (await self._agent.answer(call.principal, ask)).to_json()
+                    made = (await self._agent.answer(call.principal, once)).to_json()
                 except BaseException:
                     with contextlib.suppress(DatabaseBusy, DatabaseUnavailable):
-                        await self._idempotency.abandon(tenant, key, lease)
+                        await self._idempotency.abandon(tenant, kept, lease)
                     raise
                 try:
-                    await self._idempotency.finish(tenant, key, lease, 200, made)
+                    await self._idempotency.finish(tenant, kept, lease, 200, made)
                 except (DatabaseBusy, DatabaseUnavailable):
                     # The answer is paid for: give it; a repeat waits until the lease ends.
                     _log.exception("the answer under an idempotency key was not kept")
@@ -190,6 +195,10 @@ def _may_be_about(principal: Principal, ask: Ask) -> None:
     """Raise AccessError where the message is about somebody whom the caller may not ask about."""
     if ask.user_id is not None and not may_ask_about(principal, ask.user_id):
         raise AccessError("not_found", "There is no such customer.")
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _bad_key(message: str) -> RequestError:

@@ -22,6 +22,7 @@ from deployments.mcp_gateway.resource_metadata import PATH, SCOPES, metadata_url
 from deployments.mcp_gateway.wire import CALLER
 from deployments.security.gateway_tokens import GatewayTokens
 from deployments.security.principal import Principal
+from deployments.security.reach import may_ask_about
 from routing.errors import AccessError, MisdirectedRequest
 
 _log = logging.getLogger(__name__)
@@ -122,6 +123,9 @@ class Endpoint:
         named = [request.headers.get(header) for header in (CUSTOMER, CONVERSATION)]
         if any(name is not None and not 0 < len(name) <= NAME_MAX for name in named):
             return _refusal(400, "invalid_header", f"Names have 1 to {NAME_MAX} characters.")
+        if named[0] is not None and not may_ask_about(principal, named[0]):
+            # Not 404, which tells clients of this protocol that their session is over.
+            return _refusal(403, "access_denied", "There is no such customer.")
         # Whose words are in the client's conversation we cannot see, so the cautious rules hold.
         return Caller(
             principal, named[0], named[1], tainted=True, subject_token=_access_token(request)

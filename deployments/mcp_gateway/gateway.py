@@ -35,6 +35,11 @@ _log = logging.getLogger(__name__)
 
 NO_EXCHANGE = Exchange()
 
+_NEEDS_SIGN_ON = (
+    "it takes somebody who signed on: this server knows its callers one by one, and an API key "
+    "stands for nobody there."
+)
+
 
 class Gateway:
     """Servers of this process and federated ones, as one.
@@ -113,6 +118,8 @@ class Gateway:
                     return failed(tool, "Nothing was done; the reason is in the log.")
                 ending, outcome = await self._run(server, tool, caller, arguments, exchange)
                 if approval is not None:
+                    if outcome.needs_input is not None:
+                        ending, outcome = "failed", _asks_after_all(tool)
                     await self._keep(caller, approval, outcome)
                 return outcome
         except MCPError:
@@ -160,7 +167,14 @@ class Gateway:
     async def _approval(
         self, caller: Caller, tool: Tool, arguments: JsonObject, exchange: Exchange
     ) -> Approval | None:
-        """The human's word on the call; None where it needs none."""
+        """The human's word on the call; None where it needs none.
+
+        Raises:
+            RequestError: whatever anybody said, the call could not be made.
+        """
+        if tool.is_personal and caller.subject_token is None:
+            # Before a human's word is asked for or used up: it would be for nothing.
+            raise RequestError("sign_on_needed", _NEEDS_SIGN_ON)
         reason = policy.needs_human(caller, tool)
         if self._approvals is None:
             if reason is None:
@@ -246,3 +260,11 @@ class Gateway:
             return "failed", failed(tool, "It asks its user something, and nobody is there to ask.")
         waits = ToolOutcome("", None, False, tool.trust, tool.name, needs_input=result)
         return "asks_client", waits
+
+
+def _asks_after_all(tool: Tool) -> ToolOutcome:
+    """For a call that a human allowed as it was: the answer to a question would make another of it."""
+    text = (
+        "It asks its user something, which a call that a human approved cannot; it may have begun."
+    )
+    return failed(tool, text)

@@ -25,7 +25,8 @@ class Tool:
 
     `name` is what callers say (`tools__refund_invoice`), `server` who answers, `local_name` what
     the tool is called there. `permission` is needed to see it and to call it. With
-    `needs_approval` a human decides about every call.
+    `needs_approval` a human decides about every call. With `is_personal` its server knows callers
+    one by one, so only somebody who signed on can make a call.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Tool:
     permission: str
     timeout_s: float
     needs_approval: bool = False
+    is_personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

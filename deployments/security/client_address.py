@@ -42,6 +42,19 @@ def within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
+def narrower(networks: Sequence[Network], than: Sequence[Network]) -> bool:
+    """Whether every address of the one is in the other; two halves do not make a whole."""
+    return all(
+        any(
+            one.version == other.version
+            and one.network_address in other
+            and one.broadcast_address in other
+            for other in than
+        )
+        for one in networks
+    )
+
+
 def _address(text: str) -> Address | None:
     """An address as proxies write it: bare, in brackets, with a port."""
     if text.startswith("["):

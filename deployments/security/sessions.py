@@ -66,8 +66,12 @@ class Sessions:
         roles: frozenset[str],
         provider_session: str | None,
         id_token: str,
+        ends_at: float | None = None,
     ) -> str:
         """A new session's secret, which nobody has seen before: none is ever taken over.
+
+        It is over at `ends_at` (seconds since the epoch) if the provider says one, and in any case
+        after ABSOLUTE_S.
 
         Raises:
             AuditUnavailable: who signs on cannot be put on record, so there is none.
@@ -84,7 +88,7 @@ class Sessions:
             roles=roles,
             created_at=now,
             seen_at=now,
-            expires_at=now + ABSOLUTE_S,
+            expires_at=now + ABSOLUTE_S if ends_at is None else min(now + ABSOLUTE_S, ends_at),
             sealed_id_token=_seal(secret, id_hash, id_token),
         )
         await self._trail.signed_on(Principal(tenant, subject, roles), provider)

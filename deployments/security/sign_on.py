@@ -14,7 +14,7 @@ from authlib.integrations.httpx_client import (  # type: ignore[import-untyped]
     AsyncOAuth2Client,
 )
 
-from actors.database.sessions import SessionStore
+from actors.database.sessions import Logout, SessionStore
 from config.identity import IdentityProvider
 from deployments.security.attempts import Attempts, Begun, Finished, again, fresh
 from deployments.security.bearer_tokens import Entitlements
@@ -27,6 +27,7 @@ from deployments.security.id_tokens import (
     read_id_token,
     read_logout_token,
 )
+from deployments.security.principal import Principal
 from deployments.security.sessions import Sessions
 from deployments.security.trail import Trail
 from routing.clock import Clock
@@ -170,18 +171,22 @@ class SignOn:
             raise TokenRefused("issuer")
         now = self._clock.now()
         told = await read_logout_token(text, provider, self._directory, now)
-        fresh = await self._store.use_logout_token(
-            provider.name, told.token_id, now, now + 2 * LOGOUT_LIFE_S
+        logout = Logout(
+            provider.name,
+            told.token_id,
+            now + 2 * LOGOUT_LIFE_S,
+            provider.tenant,
+            told.subject,
+            told.session,
         )
-        if not fresh:
+        ended = await self._store.end_by_provider(logout, now)
+        if ended is None:
             raise TokenRefused("used before")
-        tenant = provider.tenant
-        if told.session is not None:
-            ended = await self._store.end_of_provider(tenant, provider.name, told.session, now)
-        else:
-            ended = await self._store.end_of_subject(tenant, told.subject or "", now)
         self._sessions.forget()
-        return ended
+        for row in ended:
+            who = Principal(row.tenant, row.subject, row.roles)
+            self._trail.signed_off(who, row.provider, reason="by_provider")
+        return len(ended)
 
     def _named(self, name: str | None) -> IdentityProvider:
         if name is None and len(self._providers) == 1:

@@ -1,5 +1,6 @@
 """One identity provider in one object: for programs of our own that are shown what it signed."""
 
+import asyncio
 from types import TracebackType
 from typing import Any, Self
 
@@ -75,7 +76,8 @@ class SSOProvider:
             raise AccessError("unauthenticated", "An answer nobody asked for opens nothing.")
         provider = self._saml.provider
         try:
-            found = read_response(token, self._saml.expects(request_id), self._clock.now())
+            expected = self._saml.expects(request_id)
+            found = await asyncio.to_thread(read_response, token, expected, self._clock.now())
             roles = self._entitlements.roles_in(provider, found.attributes)
         except TokenRefused as error:
             detail = f"The response is refused: {error.reason}."

@@ -91,7 +91,7 @@ class Trail:
 
     def note(self, principal: Principal, deed: Deed) -> None:
         """Put it on record soon; what the deed is does not wait for it."""
-        if not principal.tenant and not self._has_room():
+        if _is_stranger(principal) and not self._has_room():
             return
         self._log.note(self._record(principal, deed))
 
@@ -101,7 +101,7 @@ class Trail:
         Raises:
             AuditUnavailable: it is not; the deed must not be done.
         """
-        if not principal.tenant and not self._has_room():
+        if _is_stranger(principal) and not self._has_room():
             # Of a stranger this is an attempt: who is let in by it is recorded by their own name.
             if self._log.is_failing:
                 raise AuditUnavailable("nothing could be written the last time")
@@ -168,9 +168,14 @@ class Trail:
         return self._strangers <= STRANGERS_PER_MINUTE
 
 
+def _is_stranger(principal: Principal) -> bool:
+    """Whether nobody vouched for the caller; a refused sign-on has the tenant that was knocked at."""
+    return not principal.subject or not principal.tenant
+
+
 def _credential(principal: Principal) -> str:
     """What kind of thing vouched for the caller."""
-    if not principal.subject or not principal.tenant:
+    if _is_stranger(principal):
         return "none"
     if principal.subject.startswith(MACHINE):
         return "machine"

@@ -3,14 +3,19 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
+import yaml
 
+import config
 from actors.database import Accounts
 from config.settings import Settings
 from deployments.security.api_keys import CACHE_S
 from deployments.security.pepper import read_pepper
 from tests.contract.sign_on_world import Site, site
 
+SHIPPED = Path(config.__file__).parent / "policies" / "rbac.yaml"
+PLAIN = {"name": "x", "roles": ["agent"]}
 BEHIND = {"server": {"trusted_proxies": ["127.0.0.1/32"]}}
 
 
@@ -116,6 +121,51 @@ async def test_a_key_bound_to_a_network_opens_from_there_alone(world: Site) -> N
     assert await used_from(None) == 401
 
 
+async def test_a_key_makes_none_that_opens_from_elsewhere_or_for_longer(world: Site) -> None:
+    """Who steals a bound key that may manage keys has that key and no better one."""
+    admin = await key_of(world, "admin")
+    body = {
+        "name": "bound", "roles": ["admin"], "networks": ["198.51.100.0/24"], "expires_in_s": 3600,
+    }  # fmt: skip
+    made = (await world.http.post("/admin/keys", json=body, headers=admin)).json()
+    bound = {"x-api-key": made["secret"], "x-forwarded-for": "198.51.100.7"}
+
+    async def asked(path: str = "", **body: object) -> httpx2.Response:
+        return await world.http.post(f"/admin/keys{path}", json=body, headers=bound)
+
+    plain = (await asked(name="x", roles=["agent"])).json()
+    assert (plain["networks"], plain["expires_at"]) == (made["networks"], made["expires_at"])
+    narrow = await asked(name="x", roles=["agent"], networks=["198.51.100.8/32"], expires_in_s=60)
+    assert narrow.json()["networks"] == ["198.51.100.8/32"]
+    assert narrow.json()["expires_at"] < made["expires_at"]
+    longer = (await asked(name="x", roles=["agent"], expires_in_s=86_400)).json()
+    assert longer["expires_at"] == made["expires_at"]
+    for wide in ("0.0.0.0/0", "198.51.100.0/23", "203.0.113.0/24", "::/0"):
+        assert (await asked(name="x", roles=["agent"], networks=[wide])).status_code == 403
+    free = (await world.http.post("/admin/keys", json=PLAIN, headers=admin)).json()
+    assert (await asked(f"/{free['id']}/rotate")).status_code == 403
+    world.clock.ahead_s = 60
+    itself = (await asked(f"/{made['id']}/rotate", expires_in_s=86_400)).json()
+    assert (itself["networks"], itself["expires_at"]) == (made["networks"], made["expires_at"])
+
+
+async def test_a_key_is_given_no_role_that_moves_more_money_alone(tmp_path: Path) -> None:
+    """Where the permissions are the same, the limits are not."""
+    policy = yaml.safe_load(SHIPPED.read_text())
+    policy["roles"]["helpdesk"] = policy["roles"]["admin"]
+    for each in policy["limits"].values():
+        each["helpdesk"] = 50
+    (tmp_path / "rbac.yaml").write_text(yaml.safe_dump(policy))
+    rbac = {"enabled": True, "policies": [{"policy_file": str(tmp_path / "rbac.yaml")}]}
+    async with site(tmp_path / "other", Settings.model_validate({"rbac": rbac})) as world:
+        desk = await key_of(world, "helpdesk")
+        answers = [
+            (await world.http.post("/admin/keys", json={**PLAIN, "roles": [role]}, headers=desk))
+            for role in ("admin", "agent", "helpdesk", "service")
+        ]
+        assert [answer.status_code for answer in answers] == [403, 403, 200, 200]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -144,3 +194,11 @@ async def test_a_request_brings_one_credential_once(world: Site) -> None:
     assert (await world.http.get("/probe", headers=twice)).status_code == 401
     bearers = [("authorization", f"Bearer {key}"), ("authorization", "Bearer x")]
     assert (await world.http.get("/probe", headers=bearers)).status_code == 401
+    good = {"x-api-key": key}
+    assert (await world.http.get("/probe", headers=good)).status_code == 200
+    for other in (f"Bearer {key}", "Bearer x", "Basic x", ""):
+        both = {**good, "authorization": other}
+        assert (await world.http.get("/probe", headers=both)).status_code == 401
+    for scheme in ("Basic", "Token", ""):
+        alone = {"authorization": f"{scheme} {key}"}
+        assert (await world.http.get("/probe", headers=alone)).status_code == 401

@@ -1,5 +1,6 @@
 """A provider ends sessions behind the browser's back; nobody else does."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
@@ -130,9 +131,27 @@ async def test_a_stranger_ends_nothing(world: Site) -> None:
 async def test_a_provider_ends_sessions_of_its_own_tenant_alone(world: Site) -> None:
     """Of the same name elsewhere, none."""
     store = SessionStore(world.database)
-    await session(world, "oidc:ann", "s-1", tenant="other")
+    cookie = await session(world, "oidc:ann", "s-1", tenant="other")
     assert (await told(world, token(world, sid="s-1"))).json() == {"ended": 0}
-    assert await store.end_of_subject("other", "oidc:ann", world.clock.now()) == 1
+    secret = cookie["cookie"].partition("=")[2]
+    assert await store.end("other", hashlib.sha256(secret.encode()).hexdigest(), world.clock.now())
+
+
+async def test_whose_session_a_provider_ended_is_on_record_for_their_tenant(world: Site) -> None:
+    """Each by the name of its person: an auditor of the tenant sees why it is over."""
+    await session(world, "oidc:ann", "s-1")
+    await session(world, "oidc:ann", None)
+    assert (await told(world, token(world, sid="s-1"))).json() == {"ended": 2}
+    async with asyncio.timeout(10):
+        while len(found := of_tenant(world)) < 2:  # noqa: ASYNC110  a thread's word
+            await asyncio.sleep(0.01)
+    assert [(row["action"], row["reason"]) for row in found] == [
+        ("auth.sign_off", "by_provider")
+    ] * 2
+
+
+def of_tenant(world: Site) -> list[dict[str, object]]:
+    return [row for row in world.audit.records() if row["tenant"] == "acme"]
 
 
 async def test_a_session_of_a_provider_that_was_taken_away_opens_nothing(

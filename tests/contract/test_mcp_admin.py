@@ -314,3 +314,23 @@ async def _over_the_wire(made: World, who: Principal, names: Mapping[str, str]) 
             if called:
                 reached.add(name)
     return reached
+
+
+async def test_an_authority_that_binds_tokens_to_no_address_is_not_for_an_administrator(
+    tmp_path: Path,
+) -> None:
+    """On behalf of: whoever names an address would get what is good at another."""
+    server = {"token_url": "https://login.example/token", "client_id": "x", "client_secret": "y"}
+    kinds = {"bound": "token_exchange", "entra": "on_behalf_of"}
+    authorities = {name: {"kind": kind, **server} for name, kind in kinds.items()}
+    async with office(tmp_path, authorities=authorities) as desk:
+        body = {"name": "shop", "url": "https://public.example/mcp"}
+        status, problem = await desk.ask("POST", SERVERS, {**body, "authority": "entra"})
+        assert (status, problem["errors"][0]["pointer"]) == (422, "/authority")
+        status, _ = await desk.ask("POST", SERVERS, {**body, "authority": "bound"})
+        assert status == 200
+        # What another version of SupportMax let through is off.
+        await desk.made.store.put("northwind", "old", {**body, "authority": "entra"}, ("k", 1.0))
+        await desk.made.federation.look()
+        assert [one.name for one in desk.made.federation.of("northwind")] == ["shop"]
+        assert desk.made.upstream("shop").terms.is_personal

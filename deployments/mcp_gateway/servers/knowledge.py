@@ -3,13 +3,16 @@
 from typing import Annotated
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
 from config.gateway import Source
 from deployments.mcp_gateway import caller
+from deployments.mcp_gateway.business.binding import customer_of
 from deployments.mcp_gateway.context import PASSAGES_MAX, ContextGateway
 from deployments.mcp_gateway.mounted import Mounted, Rule
 from deployments.security.reach import reach_of
+from routing.errors import AccessError
 
 NAME = "knowledge"
 PERMISSION = "mcp:context"
@@ -46,10 +49,16 @@ async def knowledge_server(context: ContextGateway) -> Mounted:
     ) -> Found:
         """Search articles, and the records of the customer the conversation is with, if it is with one."""
         asking = caller.current()
+        customer = None
+        if asking.customer is not None:
+            try:
+                customer = customer_of(asking, None)
+            except AccessError as error:
+                raise ToolError(f"{error.code}: {error.detail}") from error
         found = await context.get_context(
             asking.principal.tenant,
             query,
-            asking.customer,
+            customer,
             sources,
             limit,
             reach_of(asking.principal),

@@ -187,7 +187,7 @@ class Administration:
             found.append(Violation("/url", str(error)))
         authority = said.authority
         if authority is not None and not self._federation.authorities.for_tenant(authority, tenant):
-            message = f"There is no authority {authority[:64]} for this tenant."
+            message = f"There is no authority {authority[:64]} for servers of this tenant's own."
             found.append(Violation("/authority", message))
         asked = {"/permission": said.permission}
         asked |= {

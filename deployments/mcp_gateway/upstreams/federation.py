@@ -43,6 +43,8 @@ class Federation:
         self.policy = policy_of(settings.outbound)
         self.authorities = Authorities(settings, clock)
         self._pins = Pins()
+        # What is read first is taken over first: otherwise an older look undoes a newer one.
+        self._taking_over = asyncio.Lock()
         self._configured: dict[str, Upstream] = {}
         # By tenant and name; None where a server cannot be made as it is written.
         self._added: dict[str, dict[str, tuple[int, Upstream | None]]] = {}
@@ -78,8 +80,12 @@ class Federation:
 
     async def look(self) -> None:
         """Take over what the store says now."""
-        servers, pins = await self._store.servers(), await self._store.pins()
-        self._pins = Pins.of(pins)
+        async with self._taking_over:
+            servers, pins = await self._store.servers(), await self._store.pins()
+            self._take_over(servers, Pins.of(pins))
+
+    def _take_over(self, servers: Sequence[McpServer], pins: Pins) -> None:
+        self._pins = pins
         held = {(server.tenant, server.name): server for server in servers}
         for tenant, added in self._added.items():
             for name, (version, upstream) in list(added.items()):
@@ -144,7 +150,8 @@ class Federation:
 
     async def _keep(self, owner: str, name: str, trusting: bool, tools: list[Seen]) -> None:
         await self._store.see(owner, name, tools, self._clock.now(), trust_first=trusting)
-        self._pins = Pins.of(await self._store.pins())
+        async with self._taking_over:
+            self._pins = Pins.of(await self._store.pins())
 
     def _let_go(self, upstream: Upstream | None) -> None:
         if upstream is None:

@@ -1,6 +1,6 @@
 """Upstreams made of what the configuration or an administrator says of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from actors.database.federation import SHARED
@@ -66,9 +66,15 @@ class Authorities:
         }
 
     def for_tenant(self, name: str, tenant: str) -> bool:
-        """Whether there is one of that name for the tenant."""
+        """Whether an administrator of the tenant may name it for a server of their own.
+
+        Entra's on-behalf-of is the operator's alone: it has no `resource`, so its tokens are good
+        for whatever the client is registered for, and not at one address only.
+        """
         said = self._settings.get(name)
-        return said is not None and (not said.tenants or tenant in said.tenants)
+        if said is None or said.kind != "token_exchange":
+            return False
+        return not said.tenants or tenant in said.tenants
 
     def tokens(self, name: str) -> Tokens | None:
         """Those of one of them; None where it is not configured."""
@@ -104,6 +110,7 @@ def from_configuration(
                 return None
             target = Target(personal.resource or said.url, personal.audience, personal.scope)
             credentials = Personal(tokens, target)
+            terms = replace(terms, is_personal=True)
         case HeaderCredential() as shared:
             credentials = SecretFile(Path(shared.file), shared.header, shared.prefix)
         case None:
@@ -131,7 +138,8 @@ def from_administrator(
         if tokens is None or not authorities.for_tenant(authority, tenant):
             return None
         credentials = Personal(tokens, Target(url))
-    return Made(terms_of(name, tenant, said), HttpLink(url, credentials, policy))
+    terms = replace(terms_of(name, tenant, said), is_personal=authority is not None)
+    return Made(terms, HttpLink(url, credentials, policy))
 
 
 def terms_of(name: str, owner: str, said: Federated) -> Terms:

@@ -33,6 +33,7 @@ class Terms:
     trust_on_first_use: bool = False
     relays_questions: bool = False
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    is_personal: bool = False
 
 
 _DEFAULT = Rule()
@@ -57,6 +58,7 @@ def offer(terms: Terms, definition: Definition) -> Tool:
         permission=rule.permission or terms.permission,
         timeout_s=terms.timeout_s + GRACE_S,
         needs_approval=rule.needs_approval,
+        is_personal=terms.is_personal,
     )
 
 

@@ -96,8 +96,12 @@ class Watch:
 
     async def _watch(self) -> None:
         await self._recall()
+        # An error of the server can swallow a cancellation that comes at the same time.
+        own = asyncio.current_task()
         while True:
             await self.read()
+            if own is not None and own.cancelling():
+                return
             await asyncio.sleep(self._wait_s())
 
     async def _recall(self) -> None:

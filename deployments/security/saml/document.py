@@ -19,6 +19,8 @@ NAMES = {"p": PROTOCOL, "a": ASSERTION, "ds": SIGNATURE, "xenc": ENCRYPTION}
 
 # Of Entra's with 150 groups, 40 KB.
 DOCUMENT_MAX = 256 * 1024
+# The schemas give an element nine at most. lxml looks for each from the first: 30,000 take minutes.
+_ATTRIBUTES_MAX = 64
 _DECLARATION = re.compile(r"^<\?xml [^>]{0,200}\?>\s*")
 _ENCODING = re.compile(r"encoding\s*=\s*['\"](?i:utf-8)['\"]")
 
@@ -91,6 +93,8 @@ def _check(root: Element) -> None:
 
 def _ids(element: Element) -> Iterator[str]:
     """What names an element, and raises TokenRefused where another reader might see another name."""
+    if len(element.attrib) > _ATTRIBUTES_MAX:
+        raise TokenRefused("too many attributes")
     own = element.tag.startswith((f"{{{SIGNATURE}}}", f"{{{ENCRYPTION}}}"))
     for key, value in element.attrib.items():
         local = str(key).rpartition("}")[2]

@@ -47,11 +47,15 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Asserted:
-    """Who signed on, by the provider's name, and what it says of them."""
+    """Who signed on, by the provider's name, and what it says of them.
+
+    `ends_at` is when their session has to end (SessionNotOnOrAfter), in seconds since the epoch.
+    """
 
     name: str
     attributes: Mapping[str, list[str]]
     session: str | None
+    ends_at: float | None
 
 
 def read_response(text: str, expected: Expected, now: float) -> Asserted:
@@ -186,8 +190,12 @@ def _asserted(assertion: Element) -> Asserted:
     for attribute in assertion.findall("a:AttributeStatement/a:Attribute", NAMES):
         values = [text_of(value) for value in attribute.findall("a:AttributeValue", NAMES)]
         attributes.setdefault(str(attribute.get("Name", "")), []).extend(values)
-    session = one(assertion, "a:AuthnStatement").get("SessionIndex")
-    return Asserted(name, attributes, session if session and len(session) <= _NAME_MAX else None)
+    statement = one(assertion, "a:AuthnStatement")
+    session = statement.get("SessionIndex")
+    if not session or len(session) > _NAME_MAX:
+        session = None
+    until = statement.get("SessionNotOnOrAfter")
+    return Asserted(name, attributes, session, None if until is None else _time(until))
 
 
 def _time(text: str | None) -> float:

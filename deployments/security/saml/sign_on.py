@@ -1,5 +1,6 @@
 """Signing on by SAML: what we ask, who we say we are, and what comes of the answer."""
 
+import asyncio
 import base64
 import zlib
 from collections.abc import Iterable
@@ -105,6 +106,9 @@ class SamlSignOn:
     ) -> Finished:
         """What comes of an attempt: a new session, whatever session there was before.
 
+        The one before is ended if the browser shows it. With a form of another site most do not
+        send that cookie: it is replaced in the browser, and its session ends by itself.
+
         Raises:
             AccessError: somebody else's attempt, a used one, or not what the provider signed.
         """
@@ -114,14 +118,17 @@ class SamlSignOn:
             raise again("it came back by another provider's address")
         provider = known.provider
         try:
-            found = read_response(answer, known.expects(row.nonce), self._clock.now())
+            # In a thread: signatures and a quarter of a megabyte of XML are not for the event loop.
+            found = await asyncio.to_thread(
+                read_response, answer, known.expects(row.nonce), self._clock.now()
+            )
             roles = self._entitlements.roles_in(provider, found.attributes)
         except TokenRefused as error:
             self._trail.sign_on_refused(provider.tenant, name, error.reason)
             detail = f"What {name} says is refused: {error.reason}."
             raise AccessError("unauthenticated", detail) from error
         secret = await self._sessions.open(
-            provider.tenant, f"{name}:{found.name}", name, roles, found.session, ""
+            provider.tenant, f"{name}:{found.name}", name, roles, found.session, "", found.ends_at
         )
         if previous:
             await self._sessions.end(previous)

@@ -1,11 +1,13 @@
 """Where arguments come from: the customer and our records vouch for them, an outsider does not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from deployments.agent.provenance import Origin, Sources, only_untrusted, origins
+from deployments.agent import provenance
+from deployments.agent.provenance import VALUES_MAX, Origin, Sources, only_untrusted, origins
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -61,3 +63,26 @@ def test_arguments_are_looked_for_wherever_they_hide() -> None:
     }
     found = only_untrusted(hidden, SCHEMA, SOURCES)
     assert set(found) == {"/lines/1/id", "/evil@example.com"}
+
+
+def test_a_text_is_read_for_numbers_once_however_many_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    numbers = provenance._numbers
+
+    def counted(text: str) -> Iterator[Decimal]:
+        read.append(text)
+        return numbers(text)
+
+    monkeypatch.setattr(provenance, "_numbers", counted)
+    assert only_untrusted({"lines": [1200, 7, 8, 1200]}, {}, SOURCES) == ("/lines/0", "/lines/3")
+    assert len(read) == len(set(read)) == 3
+
+
+def test_more_values_than_are_looked_up_are_refused_where_an_outsider_has_spoken() -> None:
+    many = {"lines": list(range(10_000, 10_000 + VALUES_MAX))}
+    assert only_untrusted(many, SCHEMA, SOURCES) == ()
+    many = {"lines": [*many["lines"], 1]}
+    assert only_untrusted(many, SCHEMA, SOURCES) == ("one of more than 64 values",)
+    assert only_untrusted(many, SCHEMA, Sources(SOURCES.user, SOURCES.own)) == ()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,18 @@ async def test_a_call_is_made_and_its_result_reaches_the_next_turn(tmp_path: Pat
     assert answer.cost_usd == Decimal("0.0002875")  # at 0.25 and 1.25 dollars a million
     assert [tried.outcome for tried in answer.attempts] == ["ok", "ok"]
     assert [outcome.attempt for outcome in world.board.outcomes] == [0, 1]
+
+
+async def test_a_user_id_of_somebody_elses_tool_is_asked_for(tmp_path: Path) -> None:
+    """Only our own tools know by themselves whom they are about."""
+    schema: Mapping[str, Any] = {"type": "object", "properties": {"user_id": {"type": "string"}}, "required": ["user_id"]}  # fmt: skip
+    shop = Shop(replace(tool("find"), input_schema=schema))
+    model = Scripted([asks(("shop__find", {"user_id": CUSTOMER}))], [says("There it is.")])
+    async with acting(tmp_path, {"openai": model}, servers=[shop]) as world:
+        answer = await world.ask("Where is my parcel?")
+    shown = {spec.name: spec.parameters for spec in model.asked[0].tools}
+    assert shown["shop__find"] == schema
+    assert statuses(answer) == [("shop__find", "done")]
 
 
 async def test_a_model_is_not_asked_whom_it_is_about(tmp_path: Path) -> None:

@@ -52,6 +52,21 @@ async def test_an_abandoned_key_may_be_tried_again_at_once(database: Database) -
     assert isinstance(await keys.begin("t", "k", "hash", NOW), Fresh)
 
 
+async def test_every_try_of_a_request_learns_when_the_first_began(database: Database) -> None:
+    keys = Idempotency(database)
+    fresh = await keys.begin("t", "k", "hash", NOW)
+    assert isinstance(fresh, Fresh)
+    await keys.abandon("t", "k", fresh.lease)
+    assert await keys.begin("t", "k", "other", NOW + 1) == Mismatch()
+    again = await keys.begin("t", "k", "hash", NOW + 1)
+    after_a_crash = await keys.begin("t", "k", "hash", NOW + 1 + LEASE_S)
+    a_day_later = await keys.begin("t", "k", "hash", NOW + KEPT_S)
+    tries = (fresh, again, after_a_crash, a_day_later)
+    assert [isinstance(begun, Fresh) and begun.since for begun in tries] == [
+        NOW, NOW, NOW, NOW + KEPT_S,
+    ]  # fmt: skip
+
+
 async def test_a_dead_process_key_is_taken_over_and_its_late_answer_is_not_kept(
     database: Database,
 ) -> None:

@@ -2,14 +2,28 @@
 
 from dataclasses import replace
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
 from actors.database import Database
-from actors.database.sessions import SessionRow, SessionStore
+from actors.database.errors import DatabaseUnavailable
+from actors.database.sessions import Logout, SessionRow, SessionStore
 from actors.database.sign_ons import SignOnRow, SignOns
 
 ATTEMPT = SignOnRow("state", "browser", "oidc", "nonce", "verifier", "/", 160.0)
 SESSION = SessionRow(
     "t", "h-1", "oidc:ann", "oidc", "s-1", frozenset({"agent"}), 100.0, 100.0, 500.0
 )
+
+LOGOUT = Logout("oidc", "j", 200.0, "t", "oidc:ann", "s-1")
+SECOND = Logout("oidc", "j-2", 200.0, "t", "oidc:ann", "s-1")
+
+
+def ids(ended: tuple[SessionRow, ...] | None) -> set[str]:
+    """Which sessions ended, for a token that was new."""
+    assert ended is not None
+    return {row.id_hash for row in ended}
 
 
 async def test_an_attempt_is_given_back_once_and_in_its_time(database: Database) -> None:
@@ -49,17 +63,49 @@ async def test_what_ends_is_of_one_tenant(database: Database) -> None:
     store = SessionStore(database)
     for number, tenant in enumerate(("t", "t", "other")):
         await store.add(replace(SESSION, tenant=tenant, id_hash=f"h-{number}"))
-    assert await store.end_of_provider("t", "oidc", "s-1", 200.0) == 2
-    assert await store.end_of_subject("t", "oidc:ann", 200.0) == 0
-    assert await store.end_of_subject("other", "oidc:ann", 200.0) == 1
+    one, everything = LOGOUT, replace(SECOND, provider_session=None)
+    assert ids(await store.end_by_provider(one, 200.0)) == {"h-0", "h-1"}
+    assert ids(await store.end_by_provider(everything, 200.0)) == set()
+    elsewhere = replace(everything, token_id="j-3", tenant="other")  # noqa: S106  its id
+    assert ids(await store.end_by_provider(elsewhere, 200.0)) == {"h-2"}
     assert not await store.end("t", "h-2", 200.0)
 
 
 async def test_a_logout_token_is_new_once_a_provider(database: Database) -> None:
     store = SessionStore(database)
-    assert await store.use_logout_token("oidc", "j", 100.0, 200.0)
-    assert not await store.use_logout_token("oidc", "j", 150.0, 250.0)
-    assert await store.use_logout_token("other", "j", 150.0, 250.0)
+    assert await store.end_by_provider(LOGOUT, 100.0) == ()
+    assert await store.end_by_provider(LOGOUT, 150.0) is None
+    assert await store.end_by_provider(replace(LOGOUT, provider="other"), 150.0) == ()
+
+
+async def test_a_logout_token_whose_sessions_could_not_be_ended_is_still_new(
+    database: Database,
+) -> None:
+    """The provider repeats it, and then they end."""
+    store = SessionStore(database)
+    await store.add(SESSION)
+    away, back = (
+        text("ALTER TABLE session RENAME TO away"),
+        text("ALTER TABLE away RENAME TO session"),
+    )
+    await database.write(lambda connection: connection.execute(away).close())
+    with pytest.raises((DatabaseUnavailable, DBAPIError)):
+        await store.end_by_provider(LOGOUT, 200.0)
+    await database.write(lambda connection: connection.execute(back).close())
+    assert ids(await store.end_by_provider(LOGOUT, 200.0)) == {"h-1"}
+
+
+async def test_a_session_the_provider_gave_no_name_ends_with_any_of_its_persons(
+    database: Database,
+) -> None:
+    """Where the logout token says both; other people's and other named ones go on."""
+    store = SessionStore(database)
+    await store.add(replace(SESSION, provider_session=None))
+    await store.add(replace(SESSION, id_hash="h-2", provider_session="s-2"))
+    await store.add(replace(SESSION, id_hash="h-3", provider_session=None, subject="oidc:bob"))
+    nameless = replace(LOGOUT, subject=None)
+    assert ids(await store.end_by_provider(nameless, 200.0)) == set()
+    assert ids(await store.end_by_provider(SECOND, 200.0)) == {"h-1"}
 
 
 async def test_sessions_long_over_are_swept(database: Database) -> None:

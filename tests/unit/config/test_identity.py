@@ -94,12 +94,12 @@ def test_one_issuer_is_one_tenants() -> None:
         identities_of(settings(sso=ENTRA, sso_providers={"other": {**ENTRA, "tenant": "other"}}))
 
 
-@pytest.mark.parametrize("name", ["key", "azure-ad"])
+@pytest.mark.parametrize("name", ["key", "os", "azure-ad"])
 def test_no_provider_takes_a_name_that_is_somebody_elses(name: str) -> None:
-    """Subjects of API keys begin with `key:`."""
-    other = {**ENTRA, "tenant_id": "t-2"}
-    with pytest.raises(ConfigError):
-        identities_of(settings(sso=ENTRA, sso_providers={name: other}))
+    """Subjects of API keys begin with `key:`, those of commands on the machine with `os:`."""
+    for other in ({**ENTRA, "tenant_id": "t-2"}, SAML):
+        with pytest.raises(ConfigError):
+            identities_of(settings(sso=ENTRA, sso_providers={name: other}))
 
 
 def test_each_provider_has_an_address_to_come_back_to() -> None:

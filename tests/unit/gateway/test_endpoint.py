@@ -78,6 +78,14 @@ async def test_a_customer_has_a_name_of_some_length(http: httpx2.AsyncClient, na
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_header")
 
 
+async def test_a_header_that_names_somebody_else_is_refused_before_any_tool(
+    http: httpx2.AsyncClient,
+) -> None:
+    headers = {"Authorization": "Bearer good", "X-SupportMax-Customer": "victim"}
+    refused = await http.post("/mcp", json={}, headers=headers)
+    assert (refused.status_code, refused.json()["error"]) == (403, "access_denied")
+
+
 def test_the_document_names_authorization_servers_only_where_there_are_some() -> None:
     assert "authorization_servers" not in metadata(GatewaySecurity(), "http://x/mcp")
     there = GatewaySecurity(authorization_servers=("https://login.example.com",))

@@ -47,7 +47,7 @@ class Confirmable(Desk):
 
 
 async def authenticate(request: Request) -> Principal:
-    permissions = frozenset({"mcp:tools", "mcp:context"})
+    permissions = frozenset({"mcp:tools", "mcp:context", "customers:any"})
     return Principal("northwind", "key:1", frozenset(), permissions)
 
 

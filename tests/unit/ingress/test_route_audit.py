@@ -123,6 +123,20 @@ async def test_strangers_do_not_fill_the_disk(world: AuditWorld) -> None:
     assert [row["count"] for row in rows if row["action"] == "audit.strangers"] == [251]
 
 
+async def test_strangers_who_knock_at_a_tenants_provider_do_not_fill_the_disk(
+    world: AuditWorld,
+) -> None:
+    """A refused sign-on is in the tenant's name, and still anybody's to cause."""
+    async with world.trail() as trail:
+        for _ in range(STRANGERS_PER_MINUTE + 50):
+            trail.sign_on_refused("acme", "entra", "malformed")
+        somebody = Principal("acme", "key:1")
+        trail.note(somebody, Deed("GET /v3/budgets", "done"))
+    actions = [row["action"] for row in world.records()]
+    assert actions.count("auth.sign_on") == STRANGERS_PER_MINUTE
+    assert "GET /v3/budgets" in actions
+
+
 async def test_of_strangers_beyond_the_bound_nothing_is_begun_that_cannot_be_recorded(
     world: AuditWorld,
 ) -> None:

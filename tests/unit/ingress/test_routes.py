@@ -264,7 +264,6 @@ async def test_without_permission_the_body_is_not_even_read(http: httpx2.AsyncCl
         {"authorization": "Bearer smk_1"},
         {"authorization": "bearer   smk_1 "},
         {"x-api-key": "smk_1"},
-        {"authorization": "Basic abc", "x-api-key": "smk_1"},
     ],
 )
 async def test_a_key_is_taken_from_either_header(headers: dict[str, str]) -> None:

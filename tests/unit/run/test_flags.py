@@ -1,11 +1,19 @@
 """Ray's switches and secrets, before Ray: who wins, and who may read."""
 
+import asyncio
 import os
+import socket
 import stat
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from deployments import flags
 
@@ -15,7 +23,7 @@ def mode(path: Path) -> int:
 
 
 def test_what_the_operator_set_wins(tmp_path: Path) -> None:
-    """Every switch is a default; the environment has the last word."""
+    """Every switch but the forced one is a default; the environment has the last word."""
     env = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_AUTH_TOKEN_PATH": "/run/secrets/token"}
     flags.apply(tmp_path, env)
     assert env["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
@@ -23,11 +31,36 @@ def test_what_the_operator_set_wins(tmp_path: Path) -> None:
     assert env["RAY_AUTH_MODE"] == "token"
 
 
+async def test_serves_web_server_takes_a_callers_word_for_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HAProxy is at 127.0.0.1, and passes on whatever X-Forwarded-For it was sent."""
+    env = {"FORWARDED_ALLOW_IPS": "*"}
+    flags.apply(tmp_path, env)
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", env["FORWARDED_ALLOW_IPS"])
+
+    async def peer(request: Request) -> PlainTextResponse:
+        assert request.client is not None
+        return PlainTextResponse(request.client.host)
+
+    app = Starlette(routes=[Route("/", peer)])
+    # As Serve configures it: whom to believe is left to the environment.
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            answer = await http.get(address, headers={"x-forwarded-for": "10.1.2.3"})
+        server.should_exit = True
+        await task
+    assert answer.text == "127.0.0.1"
+
+
 def test_every_switch_is_set_where_the_operator_said_nothing(tmp_path: Path) -> None:
     """Workers inherit them, so one that is missing is missing everywhere."""
     env: dict[str, str] = {}
     flags.apply(tmp_path, env)
-    assert flags.SERVING.items() <= env.items()
+    assert flags.SERVING.items() | flags.FORCED.items() <= env.items()
     assert env["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / "ray.token")
 
 

@@ -445,3 +445,12 @@ def test_any_text_is_refused(text: str) -> None:
     for shape in (text, base64.b64encode(text.encode()).decode()):
         with pytest.raises(TokenRefused):
             read_response(shape, EXPECTED, NOW)
+
+
+def test_an_element_with_thousands_of_attributes_is_refused_before_they_are_read() -> None:
+    """Reading them one by one takes a time that grows with the square of their number."""
+    wide = response(sign(assertion()))
+    for number in range(65):
+        wide.set(f"a{number}", "")
+    with pytest.raises(TokenRefused, match="too many attributes"):
+        shown(wide)

@@ -2,15 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from mcp.server import MCPServer
+from mcp_types import InputRequiredResult
 
+from deployments.mcp_gateway.business.approval_queue import requester_of
 from deployments.mcp_gateway.gateway import Gateway
 from deployments.mcp_gateway.mounted import Mounted, Rule
 from deployments.mcp_gateway.tool import Approval, ToolOutcome
+from deployments.mcp_gateway.tool_server import Exchange
+from routing.message import JsonObject
+from tests.unit.gateway.tool_world import Shop, tool
 from tests.unit.tools.desk import Desk, calling, opened, person
+
+if TYPE_CHECKING:
+    from mcp.server import ServerRequestContext
 
 
 class Bank:
@@ -87,3 +97,50 @@ async def test_a_yes_that_was_taken_and_lost_is_not_given_again(bank: tuple[Bank
     assert not await desk.queue.spend("northwind", approval.id)
     assert "not known" in (await pay(desk)).text
     assert told.paid == []
+
+
+async def test_a_question_in_an_approved_call_is_a_failure_and_stays_one(tmp_path: Path) -> None:
+    """And nothing that reads like a success: nobody has done anything."""
+    asked: list[JsonObject] = []
+
+    async def ask(arguments: JsonObject) -> InputRequiredResult:
+        asked.append(arguments)
+        return InputRequiredResult(input_requests=None, request_state="s")
+
+    async with opened(tmp_path / "x.db") as desk:
+        send = tool("send", side_effect="egress", trust="untrusted")
+        gateway = Gateway([Shop(send, does=ask)], desk.clock, desk.queue)
+        client, over = (
+            calling(tainted=True),
+            Exchange(wire=cast("ServerRequestContext[Any, Any]", object())),
+        )
+        waiting = (await gateway.call(client, send.name, {}, exchange=over)).needs_approval
+        assert waiting is not None
+        await gateway.decide(person("supervisor", "sue"), waiting.id, approved=True)
+        first = await gateway.call(client, send.name, {}, exchange=over)
+        again = await gateway.call(client, send.name, {}, exchange=replace(over, state="s"))
+    assert (first.is_error, first.needs_input, again.is_error) == (True, None, True)
+    assert "asks its user something" in first.text
+    assert "asks its user something" in again.text
+    assert len(asked) == 1
+
+
+async def test_a_yes_that_only_the_requester_can_use_waits_for_them(tmp_path: Path) -> None:
+    """Where the server knows callers one by one, who approves has no token of theirs."""
+    async with opened(tmp_path / "x.db") as desk:
+        shop = Shop(
+            replace(tool("send", side_effect="egress", trust="untrusted"), is_personal=True)
+        )
+        gateway = Gateway([shop], desk.clock, desk.queue)
+        signed_on = replace(calling(tainted=True), subject_token="t")  # noqa: S106  anybody's
+        waiting = (await gateway.call(signed_on, "shop__send", {})).needs_approval
+        assert waiting is not None
+        sue = person("supervisor", "sue")
+        await gateway.decide(sue, waiting.id, approved=True)
+        row = await desk.approvals.get(sue.tenant, waiting.id, desk.clock.now())
+        assert row is not None
+        outcome = await gateway.call(requester_of(row, sue), row.tool, row.arguments)
+        assert "somebody who signed on" in outcome.text
+        assert shop.calls == []
+        assert not (await gateway.call(signed_on, "shop__send", {})).is_error
+        assert shop.calls == [("send", {})]

@@ -13,7 +13,7 @@ BIN := .venv/bin
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 export PYTHONDONTWRITEBYTECODE :=
 # Programs that others wrote, whose dependencies are not ours: each has an environment of its own.
-JUDGES := .judges/llmock/installed .judges/direct-line/installed .judges/agent-engine/installed
+JUDGES := $(foreach judge,llmock direct-line agent-engine schemathesis scim moto,.judges/$(judge)/installed)
 
 .PHONY: help
 help: ## list what there is
@@ -42,6 +42,14 @@ bench: .venv/dev ## measure the road against a bare relay and each platform's ca
 chaos: .venv/dev ## only the tests that break things
 	$(BIN)/python -m pytest -m chaos
 
+.PHONY: test-ad
+test-ad: .venv/dev ## sign-on against a real Active Directory (Samba's; root, some minutes, installs it where missing)
+	@if ! command -v samba-tool >/dev/null; then
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "samba-tool is missing: install Debian's samba-ad-dc and samba-ad-provision, and run this as root" >&2; exit 1; }
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends samba-ad-dc samba winbind samba-ad-provision samba-dsdb-modules samba-vfs-modules
+	fi
+	$(BIN)/python -m pytest -m ad tests/contract/test_active_directory.py
+
 .PHONY: setup
 setup: .venv/dev judges ## install everything for work on SupportMax itself
 
@@ -57,7 +65,7 @@ format: .venv/dev ## write the format and the fixes that need no thought
 lock: $(UV) ## resolve the dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	for judge in llmock direct-line agent-engine; do
+	for judge in llmock direct-line agent-engine schemathesis scim moto; do
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade tests/judges/$$judge.in -o tests/judges/$$judge.lock
 	done
 

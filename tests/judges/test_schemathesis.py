@@ -1,0 +1,80 @@
+"""schemathesis reads /openapi.json and asks the running product what follows from it, as every role.
+
+No 500; no status, content type, header or body that the document does not promise; nothing accepted
+that it forbids; every method that an address does not take refused, with the right ones in `Allow`.
+The seed is fixed (schemathesis.toml), so a run finds what the one before found.
+"""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.test_chat import key_of
+from tests.judges.judge import HERE, REPOSITORY, program
+from tests.product import Product, running
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+# An administrator may do most, so most is asked as one: every parameter once by rule, and then at
+# random. The other roles differ in what is refused, which a few requests to each route find out.
+RUNS = {
+    "admin": 3, "supervisor": 2, "agent": 2, "service": 2, "customer": 2, "region": 2,
+    "provisioner": 2,
+}  # fmt: skip
+WITHIN_S = 500.0
+LAST_WORDS = 20_000
+
+
+# What one address may ask for unnamed is less than a judge asks for in a minute.
+CONFIGURATION = """\
+platforms: {openai: {simulated: true}, anthropic: {simulated: true}}
+limits: {addresses: {admin: {per_minute: 1000000}, failures: {per_minute: 1000000}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A product of its own: what is asked of it leaves budgets spent and breakers held."""
+    path = tmp_path_factory.mktemp("configuration") / "supportmax.yaml"
+    path.write_text(CONFIGURATION)
+    with running(path) as product:
+        yield product
+
+
+def verdict(product: Product, key: str | None, examples: int) -> str:
+    """What schemathesis says, empty if it finds nothing."""
+    who = [] if key is None else ["--header", f"Authorization: Bearer {key}"]
+    ended = subprocess.run(
+        [
+            program(REPOSITORY / ".judges/schemathesis/bin/st"),
+            *("--config-file", str(HERE / "schemathesis.toml")),
+            *("run", f"{product.address}/openapi.json"),
+            *("--phases", "coverage,fuzzing" if examples > 2 else "fuzzing"),
+            *("--max-examples", str(examples)),
+            *who,
+        ],
+        cwd=product.home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+    )
+    assert "Tested: " in ended.stdout, ended.stdout[-LAST_WORDS:] + ended.stderr
+    return "" if ended.returncode == 0 else ended.stdout[-LAST_WORDS:]
+
+
+@pytest.mark.parametrize("role", RUNS)
+async def test_every_answer_to_every_role_is_as_the_document_says(
+    judged: Product, role: str
+) -> None:
+    key = judged.key if role == "admin" else await key_of(judged, "northwind", role)
+    found = verdict(judged, key, RUNS[role])
+    assert not found, found
+
+
+async def test_every_answer_to_nobody_is_as_the_document_says(judged: Product) -> None:
+    """Without a key, and with one that nobody has."""
+    for key in (None, "smk_of_nobody"):
+        found = verdict(judged, key, 2)
+        assert not found, found

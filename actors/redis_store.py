@@ -1,4 +1,4 @@
-"""The one module that speaks Redis: memory's windows in one Redis or in a Redis Cluster.
+"""The one module that speaks Redis: memory's windows and limits' leases, in one Redis or in a Redis Cluster.
 
 A Redis that is gone or slow costs a fraction of a second whoever is asking it at that moment, and
 from then on one caller a second: after a failure it is left alone for a moment.
@@ -19,6 +19,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from actors import lease_store
+from actors.lease_store import Claim, Loan
 from actors.window_store import LEASE_S, TTL_S, Key, StoreUnavailable, prefix_of
 from routing.clock import Clock
 
@@ -58,6 +60,44 @@ redis.call('RPUSH', KEYS[1], unpack(ARGV, 3))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 """
+# One hash a limit: its debt and when that was so, and each holder's number, use, lease and its end.
+# The time is the server's own, so no replica's clock matters.
+_CLAIM = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local per_s, burst, holder = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local seq, used, told = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local held, want, lease_s = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local debt, lent, ends = 0, 0, now
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+  local a, b, c, d = string.match(fields[i + 1], '(%S+) (%S+) ?(%S*) ?(%S*)')
+  a, b, c, d = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
+  if fields[i] == 'debt' then
+    debt = debt + math.max(0, a - math.max(0, now - b) * per_s)
+  elseif fields[i] == holder then
+    if seq < a then return {'0', '0', '0'} end
+    told = b
+    if d <= now then
+      debt = debt + c
+    end
+  elseif d <= now then
+    debt = debt + c
+    redis.call('HDEL', KEYS[1], fields[i])
+  else
+    lent, ends = lent + c, math.max(ends, d)
+  end
+end
+debt = math.max(0, debt + used - told)
+local room = math.max(0, burst - debt - lent - held)
+local granted = math.min(want, room)
+redis.call('HSET', KEYS[1], 'debt', string.format('%.17g %.17g', debt, now))
+redis.call('HSET', KEYS[1], holder, string.format('%.0f %.17g %.17g %.17g', seq, used, held + granted, now + lease_s))
+local keep_s = 86400
+if per_s > 0 then keep_s = math.min(keep_s, (debt + burst) / per_s) end
+redis.call('PEXPIRE', KEYS[1], math.ceil((math.max(ends - now, lease_s) + keep_s) * 1000))
+return {string.format('%.17g', granted), string.format('%.17g', room - granted), string.format('%.17g', debt)}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +117,8 @@ class RedisOptions:
     connections_max: int = 50
 
 
-class RedisWindows:
-    """A WindowStore in Redis, which has `operation_s` for each thing it is asked."""
+class _RedisStore:
+    """A connection to Redis, which has `operation_s` for each thing it is asked."""
 
     def __init__(
         self, options: RedisOptions, clock: Clock, operation_s: float = OPERATION_S
@@ -96,42 +136,6 @@ class RedisWindows:
         with contextlib.suppress(StoreUnavailable):
             async with self._failing(CONNECT_S):
                 await self._connected()
-
-    async def read(self, key: Key) -> list[bytes]:
-        """The list."""
-        found: list[bytes] = await self._ask(lambda: self._client.lrange(key.text, 0, -1))
-        return found
-
-    async def extend(self, key: Key, after: bytes, items: Sequence[bytes], keep: int) -> bool:
-        """Add to it, on the server in one step."""
-        ttl_ms = int(TTL_S * 1000)
-        given: tuple[str | bytes | int, ...] = (key.text, key.lease, after, keep, ttl_ms, *items)
-        return bool(await self._ask(lambda: self._client.eval(_EXTEND, 2, *given)))
-
-    async def lease(self, key: Key, token: str) -> None:
-        """Take the right to fill it."""
-        ttl_ms = int(LEASE_S * 1000)
-        await self._ask(lambda: self._client.set(key.lease, token, px=ttl_ms))
-
-    async def fill(self, key: Key, token: str, items: Sequence[bytes]) -> bool:
-        """Replace it, on the server in one step."""
-        ttl_ms = int(TTL_S * 1000)
-        given: tuple[str | bytes | int, ...] = (key.text, key.lease, token, ttl_ms, *items)
-        return bool(await self._ask(lambda: self._client.eval(_FILL, 2, *given)))
-
-    async def forget(self, owner: str) -> int:
-        """Remove all of the owner, found by a scan of every key there is.
-
-        It is always tried, and again where it is interrupted it finds the rest.
-        """
-        # A quoted owner holds no character that a pattern knows; braces are none.
-        pattern, lists = f"{prefix_of(owner)}*", 0
-        async with self._failing(FORGET_S):
-            await self._connected()
-            async for name in self._client.scan_iter(match=pattern, count=_SCAN_COUNT):
-                removed = await self._client.unlink(name)
-                lists += 0 if bytes(name).endswith(b":lease") else int(removed)
-        return lists
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -182,6 +186,61 @@ class RedisWindows:
             self._is_connected = False
             _log.warning("Redis: %s: %s", type(error).__name__, error)
             raise StoreUnavailable("Redis did not answer.") from error
+
+
+class RedisWindows(_RedisStore):
+    """A WindowStore in Redis."""
+
+    async def read(self, key: Key) -> list[bytes]:
+        """The list."""
+        found: list[bytes] = await self._ask(lambda: self._client.lrange(key.text, 0, -1))
+        return found
+
+    async def extend(self, key: Key, after: bytes, items: Sequence[bytes], keep: int) -> bool:
+        """Add to it, on the server in one step."""
+        ttl_ms = int(TTL_S * 1000)
+        given: tuple[str | bytes | int, ...] = (key.text, key.lease, after, keep, ttl_ms, *items)
+        return bool(await self._ask(lambda: self._client.eval(_EXTEND, 2, *given)))
+
+    async def lease(self, key: Key, token: str) -> None:
+        """Take the right to fill it."""
+        ttl_ms = int(LEASE_S * 1000)
+        await self._ask(lambda: self._client.set(key.lease, token, px=ttl_ms))
+
+    async def fill(self, key: Key, token: str, items: Sequence[bytes]) -> bool:
+        """Replace it, on the server in one step."""
+        ttl_ms = int(TTL_S * 1000)
+        given: tuple[str | bytes | int, ...] = (key.text, key.lease, token, ttl_ms, *items)
+        return bool(await self._ask(lambda: self._client.eval(_FILL, 2, *given)))
+
+    async def forget(self, owner: str) -> int:
+        """Remove all of the owner, found by a scan of every key there is.
+
+        It is always tried, and again where it is interrupted it finds the rest.
+        """
+        # A quoted owner holds no character that a pattern knows; braces are none.
+        pattern, lists = f"{prefix_of(owner)}*", 0
+        async with self._failing(FORGET_S):
+            await self._connected()
+            async for name in self._client.scan_iter(match=pattern, count=_SCAN_COUNT):
+                removed = await self._client.unlink(name)
+                lists += 0 if bytes(name).endswith(b":lease") else int(removed)
+        return lists
+
+
+class RedisLeases(_RedisStore):
+    """A LeaseStore in Redis: what is lent of a limit is one hash, changed by one script."""
+
+    async def claim(self, claim: Claim) -> Loan:
+        """Settle and lend, on the server in one step."""
+        rate = claim.rate
+        given: tuple[str | float | int, ...] = (
+            claim.key.text, rate.per_s, rate.burst, claim.holder, claim.seq, claim.used, claim.told,
+            claim.held, claim.want, lease_store.LEASE_S,
+        )  # fmt: skip
+        told = await self._ask(lambda: self._client.eval(_CLAIM, 1, *given))
+        granted, room, debt = (float(figure) for figure in told)
+        return Loan(granted, room, debt)
 
 
 def _open(options: RedisOptions, operation_s: float) -> _Client:

@@ -19,7 +19,9 @@ class ApiKey:
 
     It may do what its roles may, and of that only `scopes` if there are some; it may be used
     from `networks` (CIDR) if there are some. `family` is the first of the keys that replaced
-    one another.
+    one another. `created_by` is the subject of the person who made it, themselves or by a key of
+    theirs, or of the first key behind which nobody is known; None of a key that was made on the
+    machine.
     """
 
     tenant: str
@@ -33,6 +35,7 @@ class ApiKey:
     scopes: frozenset[str] | None = None
     networks: tuple[str, ...] | None = None
     family: str | None = None
+    created_by: str | None = None
 
     def is_live(self, now: float) -> bool:
         """Neither revoked nor expired."""
@@ -63,17 +66,28 @@ class Accounts:
         expires_at: float | None = None,
         scopes: frozenset[str] | None = None,
         networks: tuple[str, ...] | None = None,
+        created_by: str | None = None,
     ) -> NewApiKey:
         """Make a key; the secret is in the result and nowhere else."""
-        key = ApiKey(tenant, "", name, roles, now, expires_at, None, "", scopes, networks)
+        key = ApiKey(
+            tenant, "", name, roles, now, expires_at, None, "", scopes, networks, None, created_by
+        )
         made = self._fresh(key)
         await self._database.write(lambda connection: _insert(connection, made.key))
         return made
 
     async def replace_key(
-        self, tenant: str, key_id: str, now: float, overlap_s: float, expires_at: float | None
+        self,
+        tenant: str,
+        key_id: str,
+        now: float,
+        overlap_s: float,
+        expires_at: float | None,
+        created_by: str | None = None,
     ) -> NewApiKey | None:
         """A new key that may do the same; the old one ends after `overlap_s`. None: no such live key.
+
+        It is whose who asks for it, not the old one's: that person is shown the secret.
 
         Raises:
             ConflictError: a key this one replaced, or that replaced it, is still live: two are
@@ -101,7 +115,9 @@ class Accounts:
                 raise ConflictError(
                     "rotation_under_way", f"Revoke {other} first, or wait for its end."
                 )
-            heir = replace(old, created_at=now, expires_at=expires_at, family=family)
+            heir = replace(
+                old, created_at=now, expires_at=expires_at, family=family, created_by=created_by
+            )
             made = self._fresh(heir)
             _insert(connection, made.key)
             ends_at = now + overlap_s
@@ -183,6 +199,7 @@ def _insert(connection: Connection, key: ApiKey) -> None:
             scopes=None if key.scopes is None else sorted(key.scopes),
             networks=None if key.networks is None else list(key.networks),
             family=key.family,
+            created_by=key.created_by,
         )
     ).close()
 
@@ -203,4 +220,5 @@ def _key_of(row: Row[*tuple[object, ...]]) -> ApiKey:
         scopes=None if row.scopes is None else frozenset(row.scopes),
         networks=None if row.networks is None else tuple(row.networks),
         family=row.family,
+        created_by=row.created_by,
     )

@@ -8,11 +8,18 @@ asks twice neither fills the queue nor gets a second yes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
 
 from actors.database.engine import Database
+from actors.database.sealed_places import (
+    APPROVAL_ARGUMENTS,
+    APPROVAL_OUTCOME,
+    APPROVAL_REASON,
+    APPROVAL_SUMMARY,
+)
+from actors.database.sealing import Keys
 from actors.database.tool_tables import tool_approval
 from actors.database.upsert import Insert, insert_into
 from routing.message import Json, JsonObject
@@ -43,11 +50,15 @@ class NewApproval:
     tainted: bool
     requested_at: float
     expires_at: float
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRow:
-    """A call that needed a yes, and what became of it; `state` counts the time that has passed."""
+    """A call that needed a yes, and what became of it; `state` counts the time that has passed.
+
+    `person` is who was behind it: for a key, whoever made the key.
+    """
 
     tenant: str
     id: str
@@ -71,6 +82,7 @@ class ApprovalRow:
     is_error: bool | None
     outcome: Mapping[str, Json] | None
     finished_at: float | None
+    person: str | None = None
 
 
 class Approvals:
@@ -81,13 +93,14 @@ class Approvals:
 
     async def request(self, new: NewApproval) -> ApprovalRow | None:
         """The living approval of this call, else this one; None if too many wait already."""
-        now, values = new.requested_at, _row_of(new)
+        keys = await self._database.sealing.to_seal(new.tenant)
+        now, values = new.requested_at, _row_of(keys, new)
 
         def work(connection: Connection) -> ApprovalRow | None:
             asked = {"of": new.tenant, "live": new.live_key}
             known = connection.execute(_LIVING, asked).one_or_none()
             if known is not None and known.expires_at > now:
-                return _approval_of(known, now)
+                return _approval_of(keys, known, now)
             if known is not None:
                 connection.execute(_BURYING, {**asked, "now": now})
             waiting: int | None = connection.execute(
@@ -97,21 +110,23 @@ class Approvals:
                 return None
             connection.execute(_asking(connection.dialect.name), values)
             # Read again: in PostgreSQL another may have asked for the same at the same time.
-            return _approval_of(connection.execute(_LIVING, asked).one(), now)
+            return _approval_of(keys, connection.execute(_LIVING, asked).one(), now)
 
         return await self._database.write(work)
 
     async def get(self, tenant: str, approval_id: str, now: float) -> ApprovalRow | None:
         """The tenant's approval of that id."""
         asked = {"of": tenant, "named": approval_id}
+        keys = await self._database.sealing.to_open(tenant)
         row = await self._database.read(lambda c: c.execute(_ONE, asked).one_or_none())
-        return None if row is None else _approval_of(row, now)
+        return None if row is None else _approval_of(keys, row, now)
 
     async def living(self, tenant: str, live_key: str, now: float) -> ApprovalRow | None:
         """The approval of exactly this call, while it lives."""
         asked = {"of": tenant, "live": live_key}
+        keys = await self._database.sealing.to_open(tenant)
         row = await self._database.read(lambda c: c.execute(_LIVING, asked).one_or_none())
-        return None if row is None or row.expires_at <= now else _approval_of(row, now)
+        return None if row is None or row.expires_at <= now else _approval_of(keys, row, now)
 
     async def list(
         self, tenant: str, state: State | None, now: float, limit: int
@@ -122,16 +137,19 @@ class Approvals:
             case "waiting":
                 statement = statement.where(tool_approval.c.expires_at > now, _in_state("waiting"))
             case "expired":
-                statement = statement.where(tool_approval.c.expires_at <= now, _in_state("waiting"))
+                # Stored as such where who asked was erased.
+                late = _in_state("waiting") & (tool_approval.c.expires_at <= now)
+                statement = statement.where(late | _in_state("expired"))
             case "approved" | "denied":
                 statement = statement.where(_in_state(state))
             case None:
                 pass
         asked = {"of": tenant, "most": limit}
+        keys = await self._database.sealing.to_open(tenant)
         rows = await self._database.read(
             lambda connection: connection.execute(statement, asked).all()
         )
-        return [_approval_of(row, now) for row in rows]
+        return [_approval_of(keys, row, now) for row in rows]
 
     async def decide(
         self,
@@ -145,11 +163,12 @@ class Approvals:
         """Decide one that waits; what is decided or expired stays as it is. None: there is none."""
         asked = {"of": tenant, "named": approval_id}
         values = {**asked, "now": now, "word": state, "by": by, "as": list(roles)}
+        keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> ApprovalRow | None:
             connection.execute(_DECIDING, values)
             row = connection.execute(_ONE, asked).one_or_none()
-            return None if row is None else _approval_of(row, now)
+            return None if row is None else _approval_of(keys, row, now)
 
         return await self._database.write(work)
 
@@ -164,17 +183,23 @@ class Approvals:
         self, tenant: str, approval_id: str, outcome: JsonObject, now: float, *, is_error: bool
     ) -> None:
         """Keep what came of one that was spent; the first word stays."""
-        values = _finished(tenant, approval_id, outcome, now, is_error)
+        keys = await self._database.sealing.to_seal(tenant)
+        values = _finished(keys, tenant, approval_id, outcome, now, is_error)
         await self._database.write(
             lambda connection: connection.execute(_FINISHING, values).close()
         )
 
 
 def keep_outcome(
-    connection: Connection, row: ApprovalRow, outcome: JsonObject, now: float, is_error: bool
+    connection: Connection,
+    keys: Keys,
+    row: ApprovalRow,
+    outcome: JsonObject,
+    now: float,
+    is_error: bool,
 ) -> None:
     """Keep what came of it in the transaction that did it."""
-    connection.execute(_FINISHING, _finished(row.tenant, row.id, outcome, now, is_error))
+    connection.execute(_FINISHING, _finished(keys, row.tenant, row.id, outcome, now, is_error))
 
 
 def _in_state(state: State) -> ColumnElement[bool]:
@@ -241,24 +266,36 @@ def _asking(dialect: str) -> Insert:
 
 
 def _finished(
-    tenant: str, approval_id: str, outcome: JsonObject, now: float, is_error: bool
+    keys: Keys, tenant: str, approval_id: str, outcome: JsonObject, now: float, is_error: bool
 ) -> dict[str, object]:
     return {
         "of": tenant,
         "named": approval_id,
         "now": now,
-        "came_to": dict(outcome),
+        "came_to": keys.seal_json(APPROVAL_OUTCOME, (approval_id,), dict(outcome)),
         "failed": is_error,
     }
 
 
-def _row_of(new: NewApproval) -> dict[str, object]:
+def _row_of(keys: Keys, new: NewApproval) -> dict[str, object]:
     row: dict[str, object] = {name: getattr(new, name) for name in NewApproval.__slots__}
-    return row | {"arguments": dict(new.arguments), "roles": list(new.roles), "state": "waiting"}
+    return row | {
+        "arguments": keys.seal_json(APPROVAL_ARGUMENTS, (new.id,), dict(new.arguments)),
+        "reason": keys.seal(APPROVAL_REASON, (new.id,), new.reason),
+        "summary": keys.seal(APPROVAL_SUMMARY, (new.id,), new.summary),
+        "roles": list(new.roles),
+        "state": "waiting",
+    }
 
 
-def _approval_of(row: Row[*tuple[object, ...]], now: float) -> ApprovalRow:
+def _approval_of(keys: Keys, row: Row[*tuple[Any, ...]], now: float) -> ApprovalRow:
     values = {name: getattr(row, name) for name in ApprovalRow.__slots__}
+    mine = (row.id,)
+    values["arguments"] = keys.open_json(APPROVAL_ARGUMENTS, mine, row.arguments)
+    values["reason"] = keys.open(APPROVAL_REASON, mine, row.reason)
+    values["summary"] = keys.open(APPROVAL_SUMMARY, mine, row.summary)
+    if row.outcome is not None:
+        values["outcome"] = keys.open_json(APPROVAL_OUTCOME, mine, row.outcome)
     if row.state == "waiting" and row.expires_at <= now:
         values["state"] = "expired"
     values["roles"] = frozenset(row.roles)

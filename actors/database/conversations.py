@@ -11,6 +11,9 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.database.engine import Database
+from actors.database.erasing import is_being_erased
+from actors.database.sealed_places import CONVERSATION_SUMMARY, TURN_TEXT
+from actors.database.sealing import Keys
 from actors.database.tables import conversation, turn
 from actors.database.upsert import insert_into
 from routing.errors import AccessError
@@ -74,6 +77,7 @@ class Conversations:
         Given a `user_id`, the conversation of another user is unknown too; None is then
         nobody in particular, as it is for `append`.
         """
+        keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> list[TurnRow] | None:
             rows = connection.execute(
@@ -83,7 +87,7 @@ class Conversations:
                 return None
             # One row without a turn stands for a conversation in which nothing was said.
             said = [row for row in reversed(rows) if row.seq is not None]
-            return [TurnRow(row.seq, row.role, row.text, row.at, row.answer_id) for row in said]
+            return [_turn(keys, conversation_id, row) for row in said]
 
         return await self._database.read(work)
 
@@ -92,7 +96,11 @@ class Conversations:
     ) -> None:
         """Make the conversation `user_id`'s before anything is said in it; raises as `append` does."""
         opening = _opening(tenant, conversation_id, user_id, 0, now)
-        await self._database.write(lambda connection: _extended(connection, opening))
+
+        def work(connection: Connection) -> None:
+            _extended(connection, opening)
+
+        await self._database.write(work)
 
     async def append(
         self, tenant: str, conversation_id: str, user_id: str | None, turns: Sequence[NewTurn]
@@ -107,9 +115,10 @@ class Conversations:
             DatabaseUnavailable: The same.
         """
         opening = _opening(tenant, conversation_id, user_id, len(turns), turns[-1].at)
+        keys = await self._database.sealing.to_seal(tenant)
 
         def work(connection: Connection) -> Head:
-            head = _extended(connection, opening)
+            head = _head(keys, conversation_id, _extended(connection, opening))
             first = head.last_seq - len(turns) + 1
             connection.execute(
                 _TURN,
@@ -119,7 +128,7 @@ class Conversations:
                         "conversation_id": conversation_id,
                         "seq": seq,
                         "role": new.role,
-                        "text": new.text,
+                        "text": keys.seal(TURN_TEXT, (conversation_id, seq), new.text),
                         "answer_id": new.answer_id,
                         "at": new.at,
                     }
@@ -132,10 +141,11 @@ class Conversations:
 
     async def head(self, tenant: str, conversation_id: str) -> Head | None:
         """Where the tenant's conversation stands; one row by its key, whatever its length."""
+        keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> Head | None:
             row = connection.execute(_HEAD, {"of": tenant, "named": conversation_id}).one_or_none()
-            return None if row is None else _head(row)
+            return None if row is None else _head(keys, conversation_id, row)
 
         return await self._database.read(work)
 
@@ -144,10 +154,10 @@ class Conversations:
     ) -> list[TurnRow]:
         """The turns behind number `after` up to `until`, oldest first."""
         given = {"of": tenant, "named": conversation_id, "after": after, "until": until}
+        keys = await self._database.sealing.to_open(tenant)
         return await self._database.read(
             lambda connection: [
-                TurnRow(row.seq, row.role, row.text, row.at, row.answer_id)
-                for row in connection.execute(_BETWEEN, given)
+                _turn(keys, conversation_id, row) for row in connection.execute(_BETWEEN, given)
             ]
         )
 
@@ -155,12 +165,13 @@ class Conversations:
         self, tenant: str, conversation_id: str, known: Head, summary: str, summary_seq: int
     ) -> bool:
         """Replace the summary that `known` holds; False if it was replaced in between."""
+        keys = await self._database.sealing.to_seal(tenant)
         given = {
             "of": tenant,
             "named": conversation_id,
             "same": known.incarnation,
             "expected": known.summary_seq,
-            "said": summary,
+            "said": keys.seal(CONVERSATION_SUMMARY, (conversation_id,), summary),
             "said_until": summary_seq,
         }
         return await self._database.write(
@@ -231,17 +242,27 @@ def _opening(
     }
 
 
-def _extended(connection: Connection, opening: dict[str, str | float | None]) -> Head:
+def _extended(
+    connection: Connection, opening: dict[str, str | float | None]
+) -> Row[*tuple[Any, ...]]:
+    # An answer that was under way when its customer was erased brings nothing back.
+    if is_being_erased(connection, str(opening["tenant"]), opening["user_id"]):
+        raise AccessError("not_found", f"no conversation {opening['id']}")
     row = connection.execute(_extending(connection.dialect.name), opening).one_or_none()
     if row is None:
         raise AccessError("not_found", f"no conversation {opening['id']}")
-    return _head(row)
+    return row
 
 
-def _head(row: Row[*tuple[Any, ...]]) -> Head:
-    return Head(
-        row.user_id, row.last_seq, row.incarnation or "", row.summary or "", row.summary_seq or 0
-    )
+def _head(keys: Keys, conversation_id: str, row: Row[*tuple[Any, ...]]) -> Head:
+    kept = row.summary
+    summary = keys.open(CONVERSATION_SUMMARY, (conversation_id,), kept) if kept else ""
+    return Head(row.user_id, row.last_seq, row.incarnation or "", summary, row.summary_seq or 0)
+
+
+def _turn(keys: Keys, conversation_id: str, row: Row[*tuple[Any, ...]]) -> TurnRow:
+    text = keys.open(TURN_TEXT, (conversation_id, row.seq), row.text)
+    return TurnRow(row.seq, row.role, text, row.at, row.answer_id)
 
 
 _TURN = insert(turn)

@@ -18,6 +18,7 @@ from actors.database.errors import DatabaseUnavailable
 from actors.database.lane import Lane, said
 from actors.database.migrate import apply_pending
 from actors.database.postgresql import PostgresStore, migrate_alone
+from actors.database.sealing import Sealing, Unsealed
 from actors.database.sqlite import SqliteStore
 from actors.database.store import Store
 
@@ -34,10 +35,15 @@ READS_PER_TRANSACTION = 16
 
 
 class Database:
-    """The open store of one process. Make one with `open_database`, close it with `aclose`."""
+    """The open store of one process. Make one with `open_database`, close it with `aclose`.
+
+    `sealing` has the keys that repositories keep texts under; it is set by who opens the store for
+    the product (deployments/key_management/opening.py), because the keys are kept in it too.
+    """
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.sealing: Sealing = Unsealed()
         writes, reads = _store(address, writes=True), _store(address, writes=False)
         self._writing = Lane(writes, "write", 1, JOBS_PER_TRANSACTION)
         self._reading = Lane(reads, "read", READING_THREADS, READS_PER_TRANSACTION)

@@ -22,3 +22,18 @@ class DatabaseUnavailable(SupportMaxError):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+
+
+class KeysUnavailable(DatabaseUnavailable):
+    """A tenant's keys cannot be had just now: nothing was read, and nothing was written in clear."""
+
+    code = "keys_unavailable"
+
+    # What a key service that was restarted or throttled us needs; who comes back sooner only
+    # stands in line for the same answer.
+    RETRY_AFTER_S = 10.0
+
+    def __init__(self, detail: str, retry_after_s: float = RETRY_AFTER_S) -> None:
+        super().__init__(detail)
+        self.args = (detail, retry_after_s)
+        self.retry_after_s = retry_after_s

@@ -4,11 +4,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from actors.database.engine import Database
+from actors.database.sealed_places import KEPT_ANSWER
+from actors.database.sealing import Keys
 from actors.database.tables import idempotency
 from actors.database.upsert import Insert, insert_into
 from routing.message import Json, JsonObject
@@ -61,10 +63,13 @@ class Idempotency:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, tenant: str, key: str, body_hash: str, now: float) -> Begun:
+    async def begin(
+        self, tenant: str, key: str, body_hash: str, now: float, user_id: str | None = None
+    ) -> Begun:
         """Take the key for a request, or learn what became of it.
 
-        Of callers that ask at once, in however many processes, exactly one gets `Fresh`.
+        Of callers that ask at once, in however many processes, exactly one gets `Fresh`. The answer
+        will be about `user_id` and goes when they are erased.
         """
         lease = secrets.token_hex(8)
         taken = {
@@ -75,7 +80,9 @@ class Idempotency:
             "lease": lease,
             "created_at": now,
             "leased_at": now,
+            "user_id": user_id,
         }
+        keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> Begun:
             inserting = _taking(connection.dialect.name)
@@ -86,9 +93,9 @@ class Idempotency:
                 connection.execute(delete(idempotency).where(_is(tenant, key)))
                 connection.execute(inserting, taken)
                 return Fresh(lease, now)
-            found = _found(row, body_hash)
+            found = _found(keys, row, body_hash)
             if isinstance(found, Running) and found.since <= now - LEASE_S:
-                renewed = {"lease": lease, "leased_at": now}
+                renewed = {"lease": lease, "leased_at": now, "user_id": user_id}
                 connection.execute(update(idempotency).where(_is(tenant, key)).values(renewed))
                 return Fresh(lease, row.created_at)
             return found
@@ -99,11 +106,13 @@ class Idempotency:
         self, tenant: str, key: str, lease: str, status: int, answer: JsonObject
     ) -> bool:
         """Keep the answer for whoever repeats the request; False if another took the key over."""
+        keys = await self._database.sealing.to_seal(tenant)
+        sealed = keys.seal_json(KEPT_ANSWER, (key,), answer)
         statement = (
             update(idempotency)
             .where(_is(tenant, key), idempotency.c.lease == lease)
             .where(idempotency.c.state == "running")
-            .values(state="done", status=status, answer=answer)
+            .values(state="done", status=status, answer=sealed)
         )
         return await self._database.write(
             lambda connection: connection.execute(statement).rowcount > 0
@@ -137,9 +146,9 @@ def _is(tenant: str, key: str) -> ColumnElement[bool]:
     return (idempotency.c.tenant == tenant) & (idempotency.c.key == key)
 
 
-def _found(row: Row[*tuple[object, ...]], body_hash: str) -> Done | Running | Mismatch:
+def _found(keys: Keys, row: Row[*tuple[Any, ...]], body_hash: str) -> Done | Running | Mismatch:
     if row.body_hash != body_hash:
         return Mismatch()
     if row.state == "done":
-        return Done(row.status, row.answer)
+        return Done(row.status, keys.open_json(KEPT_ANSWER, (row.key,), row.answer))
     return Running(row.leased_at)

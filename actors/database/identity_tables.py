@@ -1,28 +1,35 @@
-"""The tables of sign-on: what is under way in a browser, sessions, and logout tokens already used.
+"""The tables of sign-on: what came to its end, tries of passwords, sessions, and logout tokens used.
 
 What `tables.py` says of times and tenants holds here too. Nothing here opens anything: of every
 secret there is a hash.
 """
 
-from sqlalchemy import JSON, Column, Double, Index, Table, Text
+from sqlalchemy import JSON, Column, Double, Index, Integer, Table, Text
 
 from actors.database.tables import metadata
 
 # Before anybody is known there is no tenant; the state is random and used once.
-sign_on = Table(
-    "sign_on",
+finished_sign_on = Table(
+    "finished_sign_on",
     metadata,
     Column("state_hash", Text, primary_key=True),
-    Column("browser_hash", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("nonce", Text, nullable=False),
-    Column("verifier", Text, nullable=False),
-    Column("next", Text, nullable=False),
     Column("expires_at", Double, nullable=False),
-    Index("sign_on_by_time", "expires_at"),
+    Index("finished_sign_on_by_time", "expires_at"),
 )
 
-# `provider_session` is the provider's own name of it (`sid`), by which it may end it.
+# `who` is a keyed hash of a name, an account or an address; a provider is of one tenant.
+password_try = Table(
+    "password_try",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("until", Double, nullable=False),
+    Index("password_try_by_time", "until"),
+)
+
+# `provider_session` is the provider's own name of it (`sid`), by which it may end it. `signed_on_at`
+# is when the person last proved who they are, where the provider says so.
 session = Table(
     "session",
     metadata,
@@ -37,6 +44,7 @@ session = Table(
     Column("seen_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
     Column("ended_at", Double),
+    Column("signed_on_at", Double),
     # A browser shows a session before anybody knows whose it is.
     Index("session_by_id", "id_hash", unique=True),
     Index("session_by_subject", "tenant", "subject"),

@@ -3,8 +3,10 @@
 from sqlalchemy import Connection, Table, delete, func, select
 
 from actors.database.engine import Database
+from actors.database.erasing import UNDER_HOLD, is_held
 from actors.database.memory_tables import memory_fact, runbook_run, runbook_step
 from actors.database.tables import conversation, idempotency, turn
+from routing.errors import ConflictError
 
 
 class MemoryErasure:
@@ -17,19 +19,23 @@ class MemoryErasure:
         """Remove the customer's rows; how many of what. A second call finds nothing.
 
         `kept_answers` are answers that were kept for a day for whoever repeats a request.
+
+        Raises:
+            ConflictError: `legal_hold`: nothing was removed.
         """
 
         def work(connection: Connection) -> dict[str, int]:
+            if is_held(connection, tenant, user_id):
+                raise ConflictError("legal_hold", UNDER_HOLD)
             c, r = conversation.c, runbook_run.c
             spoken = select(c.id).where(c.tenant == tenant, c.user_id == user_id)
             run = select(r.id).where(r.tenant == tenant, r.user_id == user_id)
-            answered = idempotency.c.answer["conversation_id"].as_string()
             counts = {
                 "kept_answers": connection.execute(
                     delete(idempotency).where(
                         idempotency.c.tenant == tenant,
                         idempotency.c.state == "done",
-                        answered.in_(spoken),
+                        idempotency.c.user_id == user_id,
                     )
                 ).rowcount,
                 # Their rows go with what they belong to, which is not counted by the database.

@@ -8,7 +8,10 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 
 from actors.database.engine import Database
+from actors.database.erasing import is_being_erased
 from actors.database.memory_tables import memory_fact
+from actors.database.sealed_places import FACT_QUOTE, FACT_VALUE
+from actors.database.sealing import Keys
 from actors.database.upsert import Insert, insert_into
 from routing.errors import ConflictError, RequestError
 
@@ -64,19 +67,24 @@ class Facts:
 
         Raises:
             ConflictError: `superseded`: what holds is newer; `changed`: somebody else replaced
-                the same value just now.
+                the same value just now; `being_erased`: the customer is.
             RequestError: `too_many_facts`.
         """
         c = memory_fact.c
         mine = (c.tenant == tenant) & (c.user_id == user_id)
+        keys = await self._database.sealing.to_seal(tenant)
 
         def work(connection: Connection) -> FactRow:
+            if is_being_erased(connection, tenant, user_id):
+                message = "What is kept of this customer is being erased; nothing is added now."
+                raise ConflictError("being_erased", message)
             held = connection.execute(
                 select(memory_fact).where(mine, c.attribute == fact.attribute, c.is_current)
             ).one_or_none()
             if held is not None:
-                if held.value == fact.value:
-                    return _fact(held)
+                known = _fact(keys, held)
+                if known.value == fact.value:
+                    return known
                 if held.valid_from > fact.valid_from:
                     message = f"A later source says otherwise of {fact.attribute}."
                     raise ConflictError("superseded", message)
@@ -89,7 +97,14 @@ class Facts:
             if count >= FACTS_MAX:
                 message = f"{FACTS_MAX} facts are remembered of this customer already."
                 raise RequestError("too_many_facts", message)
-            row = {"tenant": tenant, "user_id": user_id, **asdict(fact), "is_current": True}
+            row = {
+                "tenant": tenant,
+                "user_id": user_id,
+                **asdict(fact),
+                "value": keys.seal(FACT_VALUE, (user_id, fact.id), fact.value),
+                "quote": keys.seal(FACT_QUOTE, (user_id, fact.id), fact.quote),
+                "is_current": True,
+            }
             # In PostgreSQL two may come this far at once; the index lets one in.
             if not connection.execute(_adding(connection.dialect.name), row).rowcount:
                 raise ConflictError("changed", f"{fact.attribute} was changed at the same time.")
@@ -113,13 +128,17 @@ class Facts:
         if only is not None:
             statement = statement.where(only)
         ordered = statement.order_by(c.valid_from.desc(), c.recorded_at.desc(), c.id).limit(limit)
+        keys = await self._database.sealing.to_open(tenant)
         return await self._database.read(
-            lambda connection: [_fact(row) for row in connection.execute(ordered)]
+            lambda connection: [_fact(keys, row) for row in connection.execute(ordered)]
         )
 
 
-def _fact(row: Row[*tuple[Any, ...]]) -> FactRow:
-    return FactRow(**{name: getattr(row, name) for name in _FIELDS})
+def _fact(keys: Keys, row: Row[*tuple[Any, ...]]) -> FactRow:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    values["value"] = keys.open(FACT_VALUE, (row.user_id, row.id), row.value)
+    values["quote"] = keys.open(FACT_QUOTE, (row.user_id, row.id), row.quote)
+    return FactRow(**values)
 
 
 _FIELDS: Sequence[str] = tuple(FactRow.__dataclass_fields__)

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, Select, exists, func, insert, select, up
 
 from actors.database.engine import Database
 from actors.database.memory_tables import runbook, runbook_run, runbook_step
+from actors.database.sealed_places import STEP_NOTE
+from actors.database.sealing import Keys
 from actors.database.tool_tables import tool_call
 from actors.database.upsert import Insert, insert_into
 from routing.message import Json
@@ -148,12 +150,13 @@ class RunbookStore:
         c, s = runbook_run.c, runbook_step.c
         one = select(runbook_run).where(c.tenant == tenant, c.user_id == user_id, c.id == run_id)
         steps = select(runbook_step).where(s.tenant == tenant, s.run_id == run_id).order_by(s.step)
+        keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> tuple[RunRow, list[StepRow]] | None:
             row = connection.execute(one).one_or_none()
             if row is None:
                 return None
-            return _run(row), [_step(step) for step in connection.execute(steps)]
+            return _run(row), [_step(keys, run_id, step) for step in connection.execute(steps)]
 
         return await self._database.read(work)
 
@@ -192,10 +195,13 @@ class RunbookStore:
             )
         )
 
+        keys = await self._database.sealing.to_seal(tenant)
+        note = keys.seal(STEP_NOTE, (run.id, step.step), step.note)
+
         def work(connection: Connection) -> bool:
             if not connection.execute(moving).rowcount:
                 return False
-            row = {"tenant": tenant, "run_id": run.id, **asdict(step)}
+            row = {"tenant": tenant, "run_id": run.id, **asdict(step), "note": note}
             return connection.execute(_recording(connection.dialect.name), row).rowcount > 0
 
         return await self._database.write(work)
@@ -235,8 +241,10 @@ def _run(row: Row[*tuple[Any, ...]]) -> RunRow:
     return RunRow(**{name: getattr(row, name) for name in RunRow.__dataclass_fields__})
 
 
-def _step(row: Row[*tuple[Any, ...]]) -> StepRow:
-    return StepRow(**{name: getattr(row, name) for name in StepRow.__dataclass_fields__})
+def _step(keys: Keys, run_id: str, row: Row[*tuple[Any, ...]]) -> StepRow:
+    values = {name: getattr(row, name) for name in StepRow.__dataclass_fields__}
+    values["note"] = keys.open(STEP_NOTE, (run_id, row.step), row.note)
+    return StepRow(**values)
 
 
 @cache

@@ -8,13 +8,13 @@ from actors.database.engine import Database
 from actors.database.identity_tables import logout_token, session
 from actors.database.upsert import insert_into
 
-# Ended and expired sessions are kept this long, for whoever asks what happened.
-_KEPT_S = 7 * 86_400.0
-
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One session. `provider_session` is the provider's name of it, if it gave one."""
+    """One session. `provider_session` is the provider's name of it, if it gave one.
+
+    `signed_on_at` is when its provider says that the person proved who they are.
+    """
 
     tenant: str
     id_hash: str
@@ -27,13 +27,20 @@ class SessionRow:
     expires_at: float
     ended_at: float | None = None
     sealed_id_token: str | None = field(default=None, repr=False)
+    signed_on_at: float | None = None
+
+    @property
+    def proved_at(self) -> float:
+        """When somebody last proved who they are: at its begin, where the provider says nothing."""
+        return self.created_at if self.signed_on_at is None else self.signed_on_at
 
 
 @dataclass(frozen=True, slots=True)
 class Logout:
-    """A provider's logout token: which session of its it ends, by name, or else all of a subject's.
+    """A provider's logout: which session of its it ends, by name, or else all of a subject's.
 
-    It is remembered until `expires_at`, and counts once until then.
+    `of_subject` are names that mean something together with the subject alone, as SAML's do. It is
+    remembered until `expires_at`, and counts once until then.
     """
 
     provider: str
@@ -42,6 +49,7 @@ class Logout:
     tenant: str
     subject: str | None
     provider_session: str | None
+    of_subject: tuple[str, ...] = ()
 
 
 class SessionStore:
@@ -51,11 +59,9 @@ class SessionStore:
         self._database = database
 
     async def add(self, row: SessionRow) -> None:
-        """Keep a session that was just opened."""
+        """Keep a session that was just opened; those long over go by retention, which asks for holds."""
 
         def work(connection: Connection) -> None:
-            old = row.created_at - _KEPT_S
-            connection.execute(delete(session).where(session.c.expires_at < old)).close()
             connection.execute(
                 insert(session).values(
                     tenant=row.tenant,
@@ -68,6 +74,7 @@ class SessionStore:
                     created_at=row.created_at,
                     seen_at=row.seen_at,
                     expires_at=row.expires_at,
+                    signed_on_at=row.signed_on_at,
                 )
             ).close()
 
@@ -79,7 +86,7 @@ class SessionStore:
         row = await self._database.read(
             lambda connection: connection.execute(_BY_ID, asked).first()
         )
-        return None if row is None else _row_of(row)
+        return None if row is None else session_of(row)
 
     async def seen(self, row: SessionRow, now: float) -> None:
         """Note that the session is in use."""
@@ -113,6 +120,9 @@ class SessionStore:
             # A session whose name the provider never told could be the one that it means.
             unnamed = and_(which, session.c.provider_session.is_(None))
             which = or_(session.c.provider_session == told.provider_session, unnamed)
+        elif told.of_subject:
+            named = session.c.provider_session.in_(told.of_subject)
+            which = and_(which, or_(named, session.c.provider_session.is_(None)))
         statement = (
             update(session)
             .where(session.c.tenant == told.tenant, session.c.provider == told.provider)
@@ -130,7 +140,7 @@ class SessionStore:
             )
             if connection.execute(used).rowcount == 0:
                 return None
-            return tuple(_row_of(row) for row in connection.execute(statement))
+            return tuple(session_of(row) for row in connection.execute(statement))
 
         return await self._database.write(work)
 
@@ -138,7 +148,8 @@ class SessionStore:
 _BY_ID = select(session).where(session.c.id_hash == bindparam("named"))
 
 
-def _row_of(row: Row[*tuple[object, ...]]) -> SessionRow:
+def session_of(row: Row[*tuple[object, ...]]) -> SessionRow:
+    """A row of the table."""
     return SessionRow(
         tenant=row.tenant,
         id_hash=row.id_hash,
@@ -151,4 +162,5 @@ def _row_of(row: Row[*tuple[object, ...]]) -> SessionRow:
         expires_at=row.expires_at,
         ended_at=row.ended_at,
         sealed_id_token=row.sealed_id_token,
+        signed_on_at=row.signed_on_at,
     )

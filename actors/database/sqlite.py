@@ -81,6 +81,8 @@ def _engine(path: Path, *, query_only: bool) -> Engine:
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "synchronous=NORMAL",
             "foreign_keys=ON",
+            # What is deleted is overwritten: who was erased is not to be read in free pages.
+            "secure_delete=ON",
             f"query_only={'ON' if query_only else 'OFF'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")

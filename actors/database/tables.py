@@ -42,7 +42,10 @@ api_key = Table(
     Column("networks", JSON(none_as_null=True)),
     # The first key of those that replaced one another.
     Column("family", Text),
+    # The subject of the person who made it, themselves or by a key of theirs.
+    Column("created_by", Text),
     Index("api_key_by_family", "tenant", "family"),
+    Index("api_key_by_maker", "tenant", "created_by"),
     # A bearer shows a key before anybody knows whose it is: ids are unique over all tenants.
     Index("api_key_by_id", "key_id", unique=True),
 )
@@ -62,6 +65,7 @@ conversation = Table(
     Column("summary", Text),
     Column("summary_seq", Integer),
     Index("conversation_by_user", "tenant", "user_id", "updated_at"),
+    Index("conversation_by_time", "tenant", "updated_at"),
 )
 
 turn = Table(
@@ -98,6 +102,10 @@ thread = Table(
     Column("leased_until", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    # Whose it is, where its maker said so or may ask about nobody else.
+    Column("user_id", Text),
+    Index("thread_by_user", "tenant", "user_id"),
+    Index("thread_by_time", "tenant", "updated_at"),
 )
 
 # `state` is the turn in the words of the platform that answered, for that platform alone; it
@@ -158,6 +166,7 @@ decision = Table(
     Column("at", Double, nullable=False),
     Column("body", JSON, nullable=False),
     Index("decision_by_time", "at"),
+    Index("decision_by_answer", "tenant", "answer_id"),
 )
 
 # `taught` is whether the coordinator has learned from it; `context` and `surplus` are the lesson.
@@ -187,7 +196,10 @@ idempotency = Table(
     Column("answer", JSON),
     Column("created_at", Double, nullable=False),
     Column("leased_at", Double, nullable=False),
+    # About whom the answer is: it goes when they are erased.
+    Column("user_id", Text),
     Index("idempotency_by_time", "created_at"),
+    Index("idempotency_by_user", "tenant", "user_id"),
 )
 
 # The next three belong to the service, not to a tenant.

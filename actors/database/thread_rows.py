@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
+from actors.database.sealed_places import ITEM_BODY, ITEM_STATE, THREAD_METADATA
+from actors.database.sealing import Keys
 from actors.database.tables import thread, thread_item
 from routing.errors import AccessError, ConflictError, RequestError, Violation
 from routing.message import JsonObject, ProviderState
@@ -72,7 +74,13 @@ _IN_MINE = (thread_item.c.tenant == bindparam("of")) & (
 
 THREAD = select(thread).where(_MINE)
 DELETE = delete(thread).where(_MINE)
-RELABEL = update(thread).where(_MINE).values(metadata=bindparam("labels"))
+RELABEL = (
+    update(thread)
+    .where(_MINE)
+    .values(
+        metadata=bindparam("labels"), user_id=func.coalesce(bindparam("owner"), thread.c.user_id)
+    )
+)
 LEASE = (
     update(thread).where(_MINE).values(lease=bindparam("holder"), leased_until=bindparam("until"))
 )
@@ -131,6 +139,7 @@ def must_have_room(row: _Found, items: int, size: int) -> None:
 
 def append(
     connection: Connection,
+    keys: Keys,
     row: _Found,
     tenant: str,
     items: Sequence[Item],
@@ -140,7 +149,7 @@ def append(
 ) -> None:
     """Put `items` at the end of the thread in `row`, which nobody holds afterwards."""
     if items:
-        connection.execute(_INSERT, values(tenant, row.id, row.last_seq + 1, items, sizes))
+        connection.execute(_INSERT, values(keys, tenant, row.id, row.last_seq + 1, items, sizes))
     changed: dict[str, object] = {
         "last_seq": row.last_seq + len(items),
         "items": row.items + len(items),
@@ -156,7 +165,12 @@ def append(
 
 
 def values(
-    tenant: str, thread_id: str, first: int, items: Sequence[Item], sizes: Sequence[int]
+    keys: Keys,
+    tenant: str,
+    thread_id: str,
+    first: int,
+    items: Sequence[Item],
+    sizes: Sequence[int],
 ) -> list[dict[str, object]]:
     """The rows of `items`, numbered from `first` on."""
     return [
@@ -165,11 +179,13 @@ def values(
             "thread_id": thread_id,
             "seq": seq,
             "id": item.id,
-            "body": item.body,
+            "body": keys.seal_json(ITEM_BODY, (thread_id, seq), item.body),
             "size": size,
             "answer_id": item.answer_id,
             "platform": None if item.state is None else item.state.platform,
-            "state": None if item.state is None else list(item.state.items),
+            "state": None
+            if item.state is None
+            else keys.seal_json(ITEM_STATE, (thread_id, seq), list(item.state.items)),
         }
         for seq, (item, size) in enumerate(zip(items, sizes, strict=True), first)
     ]
@@ -191,12 +207,16 @@ def sizes_of(items: Sequence[Item]) -> list[int]:
     return sizes
 
 
-def thread_of(row: _Found) -> Thread:
+def thread_of(keys: Keys, row: _Found) -> Thread:
     """The thread in its row."""
-    return Thread(row.id, row.metadata, row.created_at, row.vendor, row.vendor_id)
+    labels = keys.open_json(THREAD_METADATA, (row.id,), row.metadata)
+    return Thread(row.id, labels, row.created_at, row.vendor, row.vendor_id)
 
 
-def item_of(row: _Found) -> Item:
+def item_of(keys: Keys, row: _Found) -> Item:
     """The item in its row."""
-    state = None if row.state is None else ProviderState(row.platform, tuple(row.state))
-    return Item(row.id, row.body, row.answer_id, state)
+    place, state = (row.thread_id, row.seq), None
+    if row.state is not None:
+        own_words = keys.open_json(ITEM_STATE, place, row.state)
+        state = ProviderState(row.platform, tuple(own_words))
+    return Item(row.id, keys.open_json(ITEM_BODY, place, row.body), row.answer_id, state)

@@ -8,11 +8,13 @@ begins and after it ended, and what lies between is said to be unknown.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, update
 
 from actors.database.engine import Database
+from actors.database.sealed_places import CALL_OUTCOME
+from actors.database.sealing import Keys
 from actors.database.tool_tables import tool_call
 from actors.database.upsert import Insert, insert_into
 from routing.message import JsonObject
@@ -20,7 +22,11 @@ from routing.message import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class NewCall:
-    """A call about to be made. `args_hash` covers tool, customer and arguments."""
+    """A call about to be made. `args_hash` covers tool, customer and arguments.
+
+    `id` is the same for the same tenant, principal and key: by it a call is known whose principal
+    was replaced by a pseudonym.
+    """
 
     tenant: str
     principal: str
@@ -67,13 +73,18 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """It was begun before, and who began it was erased, and with them what it came to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """It is the caller's to do; `until` is what `finish` is told."""
 
     until: float
 
 
-Known: TypeAlias = Outcome | Reused | UnderWay | Unfinished
+Known: TypeAlias = Outcome | Reused | UnderWay | Unfinished | Forgotten
 
 
 class ToolCalls:
@@ -96,16 +107,17 @@ class ToolCalls:
             DatabaseUnavailable: The same.
         """
         row = {**asdict(call), "state": "done", "is_error": False}
+        keys = await self._database.sealing.to_seal(call.tenant)
 
         def transact(connection: Connection) -> Known | Postponed:
             # First the key: of two at once PostgreSQL lets the second wait here for the first.
             if not connection.execute(_taking(connection.dialect.name), row).rowcount:
-                return _known(connection, call)
+                return _known(keys, connection, call)
             done = work(connection)
             if isinstance(done, Postponed):
                 connection.execute(_FORGETTING, _asked(call))
             else:
-                connection.execute(_FINISHING, {**_asked(call), **_ended(done, call.at)})
+                connection.execute(_FINISHING, _ended(keys, call, done, call.at))
             return done
 
         return await self._database.write(transact)
@@ -118,28 +130,31 @@ class ToolCalls:
         """
         until = call.at + lease_s
         row = {**asdict(call), "state": "running", "is_error": False, "leased_until": until}
+        # What it will come to is to be kept: a call is not begun whose outcome could not be.
+        keys = await self._database.sealing.to_seal(call.tenant)
 
         def transact(connection: Connection) -> Known | Begun:
             if connection.execute(_taking(connection.dialect.name), row).rowcount:
                 return Begun(until)
-            known = _known(connection, call)
+            known = _known(keys, connection, call)
             if not isinstance(known, Unfinished) or not may_repeat:
                 return known
             taken = {**_asked(call), "now": call.at, "until": until}
             if connection.execute(_TAKING_OVER, taken).rowcount:
                 return Begun(until)
-            return _known(connection, call)
+            return _known(keys, connection, call)
 
         return await self._database.write(transact)
 
-    async def knows(self, tenant: str, principal: str, key: str) -> bool:
-        """Whether a call was begun under this key."""
-        asked = {"of": tenant, "who": principal, "named": key}
-        return await self._database.read(lambda c: c.execute(_ONE, asked).first() is not None)
+    async def knows(self, tenant: str, call_id: str) -> bool:
+        """Whether this call was begun, by whoever is erased since too."""
+        asked = {"of": tenant, "known": call_id}
+        return await self._database.read(lambda c: c.execute(_BY_ID, asked).first() is not None)
 
     async def finish(self, call: NewCall, begun: Begun, outcome: Outcome, now: float) -> bool:
         """Keep what it came to; False if another took it over meanwhile."""
-        values = {**_asked(call), **_ended(outcome, now), "until": begun.until}
+        keys = await self._database.sealing.to_seal(call.tenant)
+        values = {**_ended(keys, call, outcome, now), "until": begun.until}
         return await self._database.write(
             lambda connection: connection.execute(_ENDING, values).rowcount > 0
         )
@@ -160,6 +175,9 @@ def _is() -> ColumnElement[bool]:
 
 
 _ONE = select(tool_call).where(_is())
+_BY_ID = select(tool_call).where(
+    tool_call.c.tenant == bindparam("of"), tool_call.c.id == bindparam("known")
+)
 _FORGETTING = delete(tool_call).where(_is())
 _FINISHING = (
     update(tool_call)
@@ -184,23 +202,28 @@ _TAKING_OVER = (
 
 @cache
 def _taking(dialect: str) -> Insert:
-    return insert_into(tool_call, dialect).on_conflict_do_nothing(
-        index_elements=["tenant", "principal", "key"]
-    )
+    # By its key or by its id.
+    return insert_into(tool_call, dialect).on_conflict_do_nothing()
 
 
 def _asked(call: NewCall) -> dict[str, object]:
     return {"of": call.tenant, "who": call.principal, "named": call.key}
 
 
-def _ended(outcome: Outcome, now: float) -> dict[str, object]:
-    return {"came_to": dict(outcome.body), "failed": outcome.is_error, "ended_at": now}
+def _ended(keys: Keys, call: NewCall, outcome: Outcome, now: float) -> dict[str, object]:
+    sealed = keys.seal_json(CALL_OUTCOME, (call.principal, call.key), dict(outcome.body))
+    return {**_asked(call), "came_to": sealed, "failed": outcome.is_error, "ended_at": now}
 
 
-def _known(connection: Connection, call: NewCall) -> Known:
-    row: Row[*tuple[object, ...]] = connection.execute(_ONE, _asked(call)).one()
+def _known(keys: Keys, connection: Connection, call: NewCall) -> Known:
+    row: Row[*tuple[Any, ...]] | None = connection.execute(_ONE, _asked(call)).one_or_none()
+    if row is None:
+        row = connection.execute(_BY_ID, {"of": call.tenant, "known": call.id}).one()
     if row.args_hash != call.args_hash:
         return Reused()
+    if row.principal != call.principal:
+        return Forgotten()
     if row.state == "done":
-        return Outcome(row.outcome, row.is_error)
+        body = keys.open_json(CALL_OUTCOME, (call.principal, call.key), row.outcome)
+        return Outcome(body, row.is_error)
     return UnderWay(row.leased_until) if row.leased_until > call.at else Unfinished()

@@ -46,6 +46,7 @@ tool_call = Table(
     Column("finished_at", Double),
     Index("tool_call_by_id", "tenant", "id", unique=True),
     Index("tool_call_by_customer", "tenant", "customer", "at"),
+    Index("tool_call_by_time", "tenant", "at"),
 )
 
 # `arguments` are sealed by `args_hash`: what is approved is exactly what runs. `live_key` is the
@@ -76,8 +77,11 @@ tool_approval = Table(
     Column("is_error", Boolean),
     Column("outcome", JSON(none_as_null=True)),
     Column("finished_at", Double),
+    # Who was behind the call: for a key, the person who made it.
+    Column("person", Text),
     Index("tool_approval_live", "tenant", "live_key", unique=True),
     Index("tool_approval_by_state", "tenant", "state", "requested_at"),
+    Index("tool_approval_by_customer", "tenant", "customer"),
 )
 
 refund = Table(

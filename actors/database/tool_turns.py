@@ -5,6 +5,7 @@ Kept beside the turns that people said, and gone with their conversation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Double,
     ForeignKeyConstraint,
+    Row,
     Table,
     Text,
     bindparam,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from actors.database.engine import Database
+from actors.database.sealed_places import TOOL_TURN_CALLS
 from actors.database.tables import metadata
 from routing.errors import AccessError
 from routing.message import JsonObject
@@ -77,11 +80,13 @@ class ToolTurnStore:
             DatabaseBusy: Nothing was written.
             DatabaseUnavailable: The same.
         """
+        keys = await self._database.sealing.to_seal(tenant)
+        calls = [dict(call) for call in turns.calls]
         values = {
             "tenant": tenant,
             "conversation_id": conversation_id,
             "answer_id": turns.answer_id,
-            "calls": [dict(call) for call in turns.calls],
+            "calls": keys.seal_json(TOOL_TURN_CALLS, (conversation_id, turns.answer_id), calls),
             "tainted": tainted,
             "at": turns.at,
         }
@@ -95,10 +100,17 @@ class ToolTurnStore:
     async def of(self, tenant: str, conversation_id: str, limit: int) -> KeptTools:
         """The last `limit` answers that used tools."""
         asked = {"of": tenant, "named": conversation_id}
+        keys = await self._database.sealing.to_open(tenant)
+
+        def opened(row: Row[*tuple[Any, ...]]) -> ToolTurns:
+            place = (conversation_id, row.answer_id)
+            return ToolTurns(
+                row.answer_id, keys.open_json(TOOL_TURN_CALLS, place, row.calls), row.at
+            )
 
         def work(connection: Connection) -> KeptTools:
             rows = connection.execute(_LAST.limit(limit), asked).all()
-            answers = [ToolTurns(row.answer_id, row.calls, row.at) for row in reversed(rows)]
+            answers = [opened(row) for row in reversed(rows)]
             stained = connection.execute(_TAINTED, asked).scalar_one()
             return KeptTools(tuple(answers), stained > 0)
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import Field, SecretStr
 
-from config import saml
+from config import directories, saml
+from config.directories import LdapProvider, ldap_provider_of
 from config.saml import SamlProvider
 from config.security import Algorithm, RoleRule, SsoSettings
 from config.settings import Settings
@@ -23,6 +24,7 @@ _RESERVED = {
     "key": "is what the subjects of API keys begin with",
     "os": "is what the subjects of commands on the machine begin with",
 }
+TokenKind = Literal["azure_ad", "okta", "auth0", "oidc"]
 CALLBACK = "/auth/sso/callback"
 """Where browsers come back to from the provider under `sso`; from any other, below its name.
 
@@ -87,12 +89,28 @@ class Identities:
     providers: tuple[IdentityProvider, ...]
     saml: tuple[SamlProvider, ...]
     missing: Mapping[str, str]
+    directories: tuple[LdapProvider, ...] = ()
 
 
-def read_profile(kind: Literal["azure_ad", "okta", "auth0", "oidc"]) -> Profile:
+def read_profile(kind: TokenKind) -> Profile:
     """What ships about a vendor."""
     text = (_PROFILES / f"{kind}.yaml").read_text(encoding="utf-8")
     return Profile.model_validate(yaml.safe_load(text))
+
+
+def providers_named(settings: Settings) -> dict[str, SsoSettings]:
+    """Every provider of the configuration by its name; the one under `sso` has its kind's.
+
+    Raises:
+        ConfigError: another one has that name.
+    """
+    named = dict(settings.sso_providers)
+    if settings.sso is None:
+        return named
+    own = settings.sso.provider.replace("_", "-")
+    if own in named:
+        raise _error(f"sso_providers.{own}", "is the name of the provider under sso")
+    return {own: settings.sso, **named}
 
 
 def identities_of(settings: Settings) -> Identities:
@@ -102,30 +120,41 @@ def identities_of(settings: Settings) -> Identities:
         ConfigError: one would accept what it must not: a plain address, an audience that is
             also the sign-on's client, two providers of one issuer.
     """
-    named: dict[str, SsoSettings] = dict(settings.sso_providers)
-    if settings.sso is not None:
-        own = settings.sso.provider.replace("_", "-")
-        if own in named:
-            raise _error(f"sso_providers.{own}", "is the name of the provider under sso")
-        named = {own: settings.sso, **named}
+    named = providers_named(settings)
     found: list[IdentityProvider] = []
     answering: list[SamlProvider] = []
+    asked: list[LdapProvider] = []
     missing: dict[str, str] = {}
     for name, sso in named.items():
         if why := _RESERVED.get(name):
             raise _error(f"sso_providers.{name}", why)
-        is_saml = sso.provider == "saml"
-        if without := saml.lacking(sso) if is_saml else _lacking(sso):
+        if without := _without(sso):
             missing[name] = f"{', '.join(without)} not set"
-        elif is_saml:
+        elif sso.provider in saml.KINDS:
             answering.append(saml_of(name, sso))
+        elif sso.provider == "ldap":
+            asked.append(ldap_of(name, sso))
         else:
             callback = CALLBACK if sso is settings.sso else f"{CALLBACK}/{name}"
             found.append(replace(provider_of(name, sso), callback=callback))
-    issuers = [each.issuer for each in found] + [each.issuer for each in answering]
+    # Of a provider whose metadata says who it is, who reads that looks once more.
+    issuers = [each.issuer for each in found] + [p.issuer for p in answering if p.issuer]
     if len(set(issuers)) != len(issuers):
         raise _error("sso_providers", "two providers have the same issuer; which tenant is it for?")
-    return Identities(tuple(found), tuple(answering), missing)
+    return Identities(tuple(found), tuple(answering), missing, tuple(asked))
+
+
+def ldap_of(name: str, sso: SsoSettings) -> LdapProvider:
+    """One directory, complete.
+
+    Raises:
+        ConfigError: it lacks what it needs, or passwords would travel in the clear.
+    """
+    if without := directories.lacking(sso):
+        raise _error(f"sso.{without[0]}", "is needed")
+    provider = ldap_provider_of(name, sso)
+    must_be_safe(provider.public_url)
+    return provider
 
 
 def saml_of(name: str, sso: SsoSettings) -> SamlProvider:
@@ -136,9 +165,12 @@ def saml_of(name: str, sso: SsoSettings) -> SamlProvider:
     """
     if without := saml.lacking(sso):
         raise _error(f"sso.{without[0]}", "is needed")
+    if twice := saml.said_twice(sso):
+        raise _error(f"sso.{twice[0]}", "is said by metadata_file; say it once")
     provider = saml.saml_provider_of(name, sso)
-    for address in (provider.sso_url, provider.public_url):
-        _must_be_safe(address)
+    for address in (provider.sso_url, provider.slo_url, provider.public_url):
+        if address:
+            must_be_safe(address)
     return provider
 
 
@@ -148,17 +180,15 @@ def provider_of(name: str, sso: SsoSettings) -> IdentityProvider:
     Raises:
         ConfigError: it would accept what it must not, or lacks what it needs.
     """
-    if sso.provider == "saml":
-        raise _error("sso.provider", "saml is no issuer of tokens")
     lacking = _lacking(sso)
     if lacking:
         raise _error(f"sso.{lacking[0]}", "is needed")
-    profile = read_profile(sso.provider)
+    profile = read_profile(_token_kind(sso))
     values = {"tenant_id": sso.tenant_id or "", "domain": sso.domain or ""}
     issuer = sso.issuer or (profile.issuer or "").format(**values)
-    _must_be_safe(issuer)
+    must_be_safe(issuer)
     if sso.public_url is not None:
-        _must_be_safe(sso.public_url)
+        must_be_safe(sso.public_url)
     types = frozenset(
         kind.lower().removeprefix("application/") for kind in sso.token_types or profile.token_types
     )
@@ -191,21 +221,37 @@ def provider_of(name: str, sso: SsoSettings) -> IdentityProvider:
     )
 
 
+def _without(sso: SsoSettings) -> list[str]:
+    """What a provider of any kind lacks."""
+    if sso.provider in saml.KINDS:
+        return saml.lacking(sso)
+    return directories.lacking(sso) if sso.provider == "ldap" else _lacking(sso)
+
+
+def _token_kind(sso: SsoSettings) -> TokenKind:
+    match sso.provider:
+        case "saml" | "adfs" | "ldap":
+            raise _error("sso.provider", f"{sso.provider} is no issuer of tokens")
+        case kind:
+            return kind
+
+
 def _lacking(sso: SsoSettings) -> list[str]:
     """The settings without which a provider means nothing."""
+    kind = _token_kind(sso)
     lacking = [] if sso.tenant else ["tenant"]
     if sso.client_id is None and not sso.audiences:
         lacking.append("client_id")
-    if sso.provider == "saml" or sso.issuer is not None:
+    if sso.issuer is not None:
         return lacking
-    template = read_profile(sso.provider).issuer
+    template = read_profile(kind).issuer
     if template is None:
         return [*lacking, "issuer"]
     needed = [name for _, name, _, _ in Formatter().parse(template) if name]
     return [*lacking, *(name for name in needed if getattr(sso, name) is None)]
 
 
-def _must_be_safe(address: str) -> None:
+def must_be_safe(address: str) -> None:
     """Who can change what we read from an issuer can sign on as anybody: https, or this machine."""
     parts = urlsplit(address)
     if parts.scheme == "https" and parts.hostname:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.assistant_models import check_assistants
+from config.changes import Changes, lay_over
 from config.document import Document, Loc, Value, read_document
 from config.explain import explain
 from config.gateway_port import check_gateway_port
@@ -37,8 +38,15 @@ class Loaded:
     warnings: tuple[Notice, ...]
 
 
-def load_settings(paths: Sequence[Path] | None, env: Mapping[str, str], profile: Profile) -> Loaded:
+def load_settings(
+    paths: Sequence[Path] | None,
+    env: Mapping[str, str],
+    profile: Profile,
+    changes: Changes | None = None,
+) -> Loaded:
     """The configuration in files, directories (their *.yaml) or, with None, as shipped.
+
+    `changes` are laid over what the files say of platforms, and checked with it.
 
     Raises:
         ConfigErrors: (a ConfigError) with every error found, each with file, line and key.
@@ -48,6 +56,7 @@ def load_settings(paths: Sequence[Path] | None, env: Mapping[str, str], profile:
     filled = interpolate(document, env)
     errors += document.errors
     errors += filled.errors
+    errors += lay_over(document, filled, changes or {})
     settings = _validate(document, filled.data, filled.unset, errors)
     notices = [*filled.notices, *_defaults_taken(document, filled.unset)]
     if settings is not None:
@@ -61,6 +70,7 @@ def load_settings(paths: Sequence[Path] | None, env: Mapping[str, str], profile:
         notices += checked.notices
         notices += check_gateway_port(settings, document)
         errors += check_upstreams(settings, document, profile)
+        errors += _unset_keys(settings, document)
     if errors or settings is None:
         raise ConfigErrors(sorted(errors, key=lambda error: (error.path, error.line or 0)))
     return Loaded(settings, tuple(notices))
@@ -99,6 +109,15 @@ def _files(paths: Sequence[Path] | None) -> tuple[list[Path], list[ConfigError]]
             message = f"holds more than {_MAX_FILES} YAML files; name the ones that are meant"
             errors.append(ConfigError(str(path), None, "", message))
     return files, errors
+
+
+def _unset_keys(settings: Settings, document: Document) -> list[ConfigError]:
+    """Nothing is sealed with another key than the one that is meant because a variable is missing."""
+    return [
+        document.error(unset.loc, f"{', '.join(unset.names)} not set; set it, or delete the line")
+        for unset in settings.unset
+        if unset.key.startswith("encryption.")
+    ]
 
 
 def _validate(

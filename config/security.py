@@ -19,14 +19,34 @@ class RoleRule(Section):
     role: Text = Field(examples=["agent"])
 
 
+class DirectorySettings(Section):
+    """A directory of people: Active Directory, or another one that speaks LDAP."""
+
+    url: Text = Field(examples=["ldaps://dc1.example.com"])
+    ca_file: Text = Field(examples=["/etc/supportmax/directory-ca.pem"])
+    bind_dn: Text = Field(examples=["CN=SupportMax,OU=Services,DC=example,DC=com"])
+    password_file: Text = Field(examples=["/etc/supportmax/directory.password"])
+    # Everybody and every group that counts is below it.
+    base_dn: Text = Field(examples=["DC=example,DC=com"])
+    kind: Literal["active_directory", "ldap"] = Field(
+        default="active_directory", examples=["active_directory"]
+    )
+    # Below the directory's own lockout, or a stranger could lock people out of everything.
+    tries: int = Field(default=4, ge=1, le=50, examples=["4"])
+    # At least as long as the directory remembers a wrong password.
+    window_minutes: int = Field(default=30, ge=1, le=1440, examples=["30"])
+
+
 class SsoSettings(Section):
     """An identity provider people sign on with, and whose tokens programs show."""
 
-    provider: Literal["azure_ad", "okta", "auth0", "oidc", "saml"] = Field(examples=["azure_ad"])
+    provider: Literal["azure_ad", "okta", "auth0", "oidc", "saml", "adfs", "ldap"] = Field(
+        examples=["azure_ad"]
+    )
     tenant_id: Text | None = Field(default=None, examples=["${AZURE_TENANT_ID}"])
     client_id: Text | None = Field(default=None, examples=["${AZURE_CLIENT_ID}"])
     client_secret: Credential | None = Field(default=None, examples=["${AZURE_CLIENT_SECRET}"])
-    # Okta's and Auth0's: the host of one's own organisation.
+    # Okta's, Auth0's and AD FS's: the host of one's own organisation.
     domain: Text | None = Field(default=None, examples=["northwind.okta.com"])
     # Compared to the letter, so a trailing slash stays.
     issuer: Text | None = Field(default=None, examples=["https://login.example.com/"])
@@ -45,8 +65,18 @@ class SsoSettings(Section):
     certificate_files: tuple[Text, ...] = Field(
         default=(), max_length=8, examples=["[/etc/supportmax/idp.pem]"]
     )
+    # Where it ends sessions, which takes a key of ours.
+    slo_url: WebAddress | None = Field(default=None, examples=["https://login.example.com/slo"])
+    # Or all four in the provider's own words; with a certificate, only as its holder signed them.
+    metadata_file: Text | None = Field(default=None, examples=["/etc/supportmax/idp.xml"])
+    metadata_certificate_file: Text | None = Field(
+        default=None, examples=["/etc/supportmax/federation.pem"]
+    )
+    # How people must have shown who they are, one of these: by URI, or a name from the profile.
+    authn_contexts: tuple[Text, ...] = Field(default=(), max_length=16, examples=["[mfa]"])
     key_file: Text | None = Field(default=None, examples=["/etc/supportmax/saml.key"])
     key_certificate_file: Text | None = Field(default=None, examples=["/etc/supportmax/saml.pem"])
+    directory: DirectorySettings | None = Field(default=None)
     limit_by_scope: bool = Field(default=False, examples=["true"])
     # 1,000: each is compared with each value of a token once in its life.
     roles: tuple[RoleRule, ...] = Field(

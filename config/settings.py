@@ -10,11 +10,16 @@ from config.assistants import Assistants
 from config.audit import AuditSettings
 from config.budgets import BudgetSettings, each_once
 from config.database import DatabaseSettings
+from config.encryption import EncryptionSettings
 from config.gateway import McpSettings
+from config.limits import LimitSettings
 from config.platforms import Platforms
+from config.privacy import PrivacySettings
 from config.redis_settings import RedisSettings
 from config.regions import RegionSettings
+from config.retention import RetentionSettings
 from config.routing import RoutingSettings
+from config.scim import ScimSettings
 from config.security import ProviderName, RbacSettings, SsoSettings
 from config.values import Cidr, Section, Text, Whole
 
@@ -41,6 +46,9 @@ class ServerSettings(Section):
     # Whose word on where a caller is (X-Forwarded-For) is believed; a proxy that passes on what
     # callers write there must not be among them.
     trusted_proxies: tuple[Cidr, ...] = Field(default=(), max_length=64, examples=["[10.0.0.0/8]"])
+    # Whose administrators may change the platforms of all tenants. None: the one whose key the
+    # first start leaves on this machine's disk.
+    operator_tenants: tuple[Text, ...] = Field(default=(), max_length=16, examples=["[northwind]"])
 
 
 class Settings(Section):
@@ -57,10 +65,16 @@ class Settings(Section):
     sso: SsoSettings | None = None
     # Of the tenants' own, each for the people of one tenant.
     sso_providers: dict[ProviderName, SsoSettings] = Field(default_factory=dict, max_length=1000)
+    # The directories that those providers keep here, each of one tenant.
+    scim: tuple[ScimSettings, ...] = Field(default=(), max_length=1000)
     rbac: RbacSettings | None = None
+    retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
     server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
     database: DatabaseSettings = DatabaseSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
+    privacy: PrivacySettings = PrivacySettings()
     regions: RegionSettings | None = None
     assistants: Assistants = Field(default_factory=dict)
     # 1,000: every process reads them once a second, in 3 ms.

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from config.privacy import KINDS, Kind
 from config.values import Credential, Number, Section, Text, WebAddress, Whole
 
 OWN_SERVERS = ("knowledge", "tools", "memory")
@@ -100,6 +101,8 @@ class Federated(Section):
     timeout_s: Number = Field(default=20.0, ge=0.1, le=300, examples=[20])
     trust_on_first_use: bool = Field(default=False, examples=["false"])
     elicitation: Literal["deny", "relay"] = Field(default="deny", examples=["deny"])
+    # Kinds of personal data that answers may tell it in calls; of all others it gets tokens.
+    reveal: tuple[Kind, ...] = Field(default=(), max_length=len(KINDS), examples=["[email]"])
     tools: dict[LocalTool, ToolRule] = Field(
         default_factory=dict,
         max_length=200,

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from actors.audience import AUDIENCES
 from deployments.demo import TENANT
+from deployments.key_management.arguments import add_data
+from deployments.platforms_arguments import add_platforms
+from deployments.user_data.arguments import add_user
 from routing.policy import Strategy
 
 PROFILES = ("development", "production")
@@ -49,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     keys.set_defaults(profile="development")
     _add_audit(commands.add_parser("audit", help="who did what: verify, search, export"))
+    add_data(commands.add_parser("data", help="what is kept: sealed anew, or beyond reading"))
     _add_decision(commands.add_parser("decision", help="why an answer came from where it came"))
     _add_agent_engine(commands.add_parser("agent-engine", help="Google's hosted agents"))
     _add_drill(
@@ -56,6 +60,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_knowledge(commands.add_parser("knowledge", help="what a company knows: bring it in"))
     _add_memory(commands.add_parser("memory", help="what is remembered of a customer; runbooks"))
+    add_platforms(
+        commands.add_parser("platforms", help="change settings of platforms while they are in use")
+    )
+    add_user(commands.add_parser("user", help="everything that is stored about a person"))
     _add_savings(commands.add_parser("savings", help="what routing saved, and what it did not"))
     _add_simulate(
         commands.add_parser(

@@ -49,8 +49,12 @@ class AuditDesk:
 
 
 @contextlib.asynccontextmanager
-async def on_record(boot: Boot, tenant: str, action: str, clock: Clock) -> AsyncIterator[None]:
-    """What is done inside, by whoever may use this machine, is on record before and after.
+async def on_record(
+    boot: Boot, tenant: str, action: str, clock: Clock, about: str = ""
+) -> AsyncIterator[tuple[Trail, Principal]]:
+    """What is done inside to `about`, by whoever may use this machine, is on record before and after.
+
+    The result is for what has more to say on record of it.
 
     Raises:
         AuditUnavailable: it cannot be, and the inside was not begun.
@@ -63,13 +67,13 @@ async def on_record(boot: Boot, tenant: str, action: str, clock: Clock) -> Async
     log = AuditLog(lambda: open_chain(boot.audit, name, keys, clock), clock)
     trail, who = Trail(log, keys, clock), Principal(tenant, f"{MACHINE}{os.getuid()}")
     try:
-        await trail.commit(who, Deed(action, "begun"))
+        await trail.commit(who, Deed(action, "begun", about))
         try:
-            yield
+            yield trail, who
         except BaseException:
-            trail.note(who, Deed(action, "failed"))
+            trail.note(who, Deed(action, "failed", about))
             raise
-        trail.note(who, Deed(action, "done"))
+        trail.note(who, Deed(action, "done", about))
     finally:
         await log.aclose()
         await Anchoring(log, heads, keys, clock).aclose()

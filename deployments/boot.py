@@ -53,6 +53,11 @@ class Boot:
         return self.home / "api-keys.pepper"
 
     @property
+    def data_keys(self) -> Path:
+        """Where the first start leaves the key that wraps the keys of what is kept (mode 0600)."""
+        return self.home / "data.keys"
+
+    @property
     def audit(self) -> Path:
         """The folder of the audit log's chains."""
         return self.home / "audit"

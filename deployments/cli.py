@@ -12,7 +12,7 @@ from rich.console import Console
 from deployments.arguments import PROFILES, make_parser
 from deployments.boot import Boot
 from routing.clock import SystemClock
-from routing.errors import RequestError, SupportMaxError
+from routing.errors import AccessError, RequestError, SupportMaxError
 from routing.period import parse_period
 from routing.policy import Strategy
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return _run(boot, asked, console)
     except (SupportMaxError, OSError) as error:
-        said = error.detail if isinstance(error, RequestError) else str(error)
+        said = error.detail if isinstance(error, RequestError | AccessError) else str(error)
         console.print("[red]error[/]", end=" ")
         console.print(said, soft_wrap=True, markup=False)
         return 1
@@ -43,11 +43,14 @@ def _run(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
     plain = {
         "agent-engine": _agent_engine,
         "audit": _audit,
+        "data": _data,
         "decision": _decision,
         "keys": _keys,
         "memory": _memory,
+        "platforms": _platforms,
         "savings": _savings,
         "simulate": _simulate,
+        "user": _user,
     }
     status = 0
     match asked.command:
@@ -140,6 +143,36 @@ def _memory(boot: Boot, asked: argparse.Namespace) -> int:
         case _:
             asyncio.run(command.publish(boot, asked.tenant, asked.file, clock))
     return 0 if done else 1
+
+
+def _data(boot: Boot, asked: argparse.Namespace) -> int:
+    from deployments.key_management import command  # noqa: PLC0415
+    from deployments.user_data import command as user_data  # noqa: PLC0415
+
+    clock = SystemClock()
+    match asked.action:
+        case "reseal":
+            return 0 if asyncio.run(command.reseal(boot, clock)) else 1
+        case "forget-tenant":
+            asyncio.run(command.forget_tenant(boot, asked.tenant, asked.confirm, clock))
+        case _:
+            asyncio.run(user_data.retention(boot, asked.tenant, clock))
+    return 0
+
+
+def _user(boot: Boot, asked: argparse.Namespace) -> int:
+    from deployments.user_data import command  # noqa: PLC0415
+
+    if asked.action == "export":
+        asyncio.run(command.export(boot, asked.tenant, asked.user, SystemClock()))
+        return 0
+    return 0 if asyncio.run(command.erase(boot, asked.tenant, asked.user, SystemClock())) else 1
+
+
+def _platforms(boot: Boot, asked: argparse.Namespace) -> int:
+    from deployments import platforms_command  # noqa: PLC0415
+
+    return platforms_command.run(asked)
 
 
 def _savings(boot: Boot, asked: argparse.Namespace) -> int:

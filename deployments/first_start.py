@@ -13,6 +13,7 @@ from deployments.boot import Boot
 from deployments.database import address_of
 from deployments.demo import ARTICLES, RECORDS, RULES, RUNBOOKS, TENANT
 from deployments.flags import write_secret
+from deployments.key_management.opening import make_own_keys
 from deployments.knowledge.files import find
 from deployments.knowledge.rules import read_rules
 from deployments.mcp_gateway.state_keys import make_keys
@@ -38,6 +39,7 @@ async def prepare(boot: Boot, clock: Clock) -> None:
             await publish_file(runbooks, TENANT, path)
         make_keys(boot.mcp_keys)
         make_pepper(boot.key_pepper)
+        make_own_keys(boot)
         if not boot.admin_key.exists():
             async with on_record(boot, TENANT, "keys create", clock):
                 made = await Accounts(database, read_pepper(boot.key_pepper)).create_key(

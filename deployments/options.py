@@ -5,6 +5,7 @@ from typing import TypedDict
 import ray
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig
 
+from config.limits import REPLICAS_MAX
 from config.platforms import Replicas
 
 APPLICATION = "supportmax"
@@ -61,7 +62,7 @@ def ingress() -> DeploymentOptions:
         "max_queued_requests": INGRESS_QUEUED_MAX,
         "backpressure_config": BackpressureConfig(status_code=429, retry_after_s=1),
         "autoscaling_config": AutoscalingConfig(
-            min_replicas=1, max_replicas=4, target_ongoing_requests=100
+            min_replicas=1, max_replicas=REPLICAS_MAX, target_ongoing_requests=100
         ),
         "graceful_shutdown_timeout_s": DRAIN_S,
         # A new replica is up before an old one goes.
@@ -79,7 +80,9 @@ def mcp_gateway(max_connections: int) -> DeploymentOptions:
         "max_queued_requests": max(1, max_connections // 10),
         "backpressure_config": BackpressureConfig(status_code=429, retry_after_s=1),
         "autoscaling_config": AutoscalingConfig(
-            min_replicas=1, max_replicas=4, target_ongoing_requests=max(1, max_connections // 10)
+            min_replicas=1,
+            max_replicas=REPLICAS_MAX,
+            target_ongoing_requests=max(1, max_connections // 10),
         ),
         "graceful_shutdown_timeout_s": DRAIN_S,
         "max_surge_percent": 100,

@@ -30,10 +30,18 @@ class Catalog:
         """This one: by itself a catalogue never changes (`price_calendar` has one that does)."""
         return self
 
+    def profile(self, target: str, now: float) -> PlatformProfile:
+        """One of its targets; raises KeyError if there is none of that name."""
+        return self.by_target[target]
+
 
 class Catalogs(Protocol):
-    """The catalogue of any moment. Only prices change: targets and their order are always the same."""
+    """The catalogue of any moment; prices change with the calendar, targets when somebody changes them."""
 
     def at(self, now: float) -> Catalog:
         """The catalogue at `now`, in seconds since the epoch."""
+        ...
+
+    def profile(self, target: str, now: float) -> PlatformProfile:
+        """A target at the price of `now`, as long as a plan that has it may be carried out."""
         ...

@@ -39,7 +39,9 @@ class AccessError(SupportMaxError):
 
     def __init__(
         self,
-        code: Literal["unauthenticated", "forbidden", "not_found", "rate_limited"],
+        code: Literal[
+            "unauthenticated", "forbidden", "not_found", "rate_limited", "address_not_allowed"
+        ],
         detail: str,
         retry_after_s: float | None = None,
     ) -> None:

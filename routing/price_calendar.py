@@ -45,6 +45,10 @@ class PriceCalendar:
         """The catalogue at `now`, in seconds since the epoch; the same object until it changes."""
         return self._catalogs[bisect_right(self._starts, now)]
 
+    def profile(self, target: str, now: float) -> PlatformProfile:
+        """A target at the price of `now`; raises KeyError if there is none of that name."""
+        return self.at(now).by_target[target]
+
 
 def _covering(catalog: Catalog, soon: Iterable[tuple[float, Catalog]]) -> Catalog:
     """`catalog` with bounds that also hold at the prices which are to come soon."""

@@ -40,7 +40,7 @@ async def index_chain(folder: Path, events: AuditEvents) -> int:
 
     Raises:
         DatabaseBusy, DatabaseUnavailable: the rest is for the next time.
-        OSError, ValueError: the chain cannot be read on; `verify` says why.
+        OSError, ValueError, LookupError: the chain cannot be read on; `verify` says why.
     """
     begun = await events.position(folder.name)
     at = begun or AuditPosition(folder.name, 1, 0, 0, "")
@@ -59,7 +59,7 @@ async def index_all(root: Path, events: AuditEvents) -> int:
     for folder in await asyncio.to_thread(chains_in, root):
         try:
             count += await index_chain(folder, events)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError) as error:
             _log.error("the audit chain %s cannot be read on: %s", folder.name, error)
     return count
 
@@ -122,7 +122,7 @@ class Indexing:
         except (DatabaseBusy, DatabaseUnavailable) as error:
             _log.warning("the audit log cannot be indexed now: %s", error)
             return
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError) as error:
             _log.error("the audit chain %s cannot be read on: %s", at.chain, error)
         self._indexed = at
 

@@ -82,6 +82,10 @@ class CoordinatorClient:
         """Attempts of this process under way."""
         return self._in_flight.of(target)
 
+    def addressed(self, credentials: Mapping[str, str]) -> None:
+        """From now on platforms are asked with these; told with the next report."""
+        self._credentials = credentials
+
     async def start(self) -> None:
         """Make sure the actor exists, and begin to report."""
         with contextlib.suppress(RayError, TimeoutError):

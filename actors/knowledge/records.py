@@ -59,9 +59,11 @@ class Records:
                     raise ConfigError(path, line, "user_id", f"no customer {row['user_id']}")
 
         def work(connection: Connection) -> bool:
-            any_of = select(customer.c.user_id).where(customer.c.tenant == tenant).limit(1)
-            if connection.execute(any_of).first() is not None:
-                return False
+            # Any row at all: of a customer who was erased, what accounts must keep is still there.
+            for table in rows:
+                any_of = select(table.c.tenant).where(table.c.tenant == tenant).limit(1)
+                if connection.execute(any_of).first() is not None:
+                    return False
             for table, values in rows.items():
                 if values:
                     connection.execute(insert(table), values)

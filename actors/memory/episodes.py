@@ -12,9 +12,12 @@ from collections.abc import Sequence
 import orjson
 
 from actors.database.conversations import Conversations, Head, NewTurn, TurnRow
-from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable, KeysUnavailable
+from actors.database.sealed_places import WINDOW_ITEM
+from actors.database.sealing import Keys, Sealing
 from actors.memory.summary import fold
 from actors.memory.window import WINDOW_TURNS, Window
+from actors.sealing.errors import SealBroken
 from actors.window_store import Key, StoreUnavailable, WindowStore, owner_of
 
 _log = logging.getLogger(__name__)
@@ -27,9 +30,24 @@ FOLD_MAX = 200
 class Episodes:
     """Reads and extends conversations, for the tenant and customer they belong to and nobody else."""
 
-    def __init__(self, conversations: Conversations, store: WindowStore) -> None:
+    def __init__(self, conversations: Conversations, store: WindowStore, sealing: Sealing) -> None:
         self._conversations = conversations
         self._store = store
+        self._sealing = sealing
+
+    async def ready(self, tenant: str) -> None:
+        """See that what will be said can be kept.
+
+        Raises:
+            KeysUnavailable: it could not be sealed, and is not kept in clear.
+        """
+        try:
+            await self._sealing.to_seal(tenant)
+        except KeysUnavailable:
+            raise
+        except (DatabaseBusy, DatabaseUnavailable):
+            # A database that is away may be back when there is something to keep.
+            _log.warning("whether conversations can be sealed is not known just now")
 
     async def window(self, tenant: str, conversation_id: str, user_id: str | None) -> Window | None:
         """The last `WINDOW_TURNS` turns; None if the customer has no such conversation.
@@ -45,7 +63,7 @@ class Episodes:
         if head is None or head.user_id != user_id:
             return None
         if held is not None:
-            turns = _turns(held, head)
+            turns = _turns(await self._sealing.to_open(tenant), key, held, head)
             if turns is not None:
                 return Window(turns, head.summary)
         return await self._from_the_truth(
@@ -76,7 +94,8 @@ class Episodes:
         ]
         key = _key(tenant, user_id, conversation_id)
         after = _mark(head.incarnation, first - 1)
-        items = [_item(head.incarnation, row) for row in rows]
+        keys = await self._sealing.to_seal(tenant)
+        items = [_item(keys, key, head.incarnation, row) for row in rows]
         told, _ = await asyncio.gather(
             self._extend(key, after, items), self._catch_up(tenant, conversation_id, head)
         )
@@ -104,7 +123,9 @@ class Episodes:
             return None
         head = await self._catch_up(tenant, conversation_id, head)
         if not away and turns and head.incarnation:
-            away = not await self._fill(key, token, [_item(head.incarnation, t) for t in turns])
+            keys = await self._sealing.to_seal(tenant)
+            items = [_item(keys, key, head.incarnation, turn) for turn in turns]
+            away = not await self._fill(key, token, items)
         return Window(tuple(turns), head.summary, is_degraded=away)
 
     async def _catch_up(self, tenant: str, conversation_id: str, head: Head) -> Head:
@@ -162,12 +183,13 @@ def _mark(incarnation: str, seq: int) -> bytes:
     return f"{incarnation} {seq} ".encode()
 
 
-def _item(incarnation: str, turn: TurnRow) -> bytes:
-    body = orjson.dumps([turn.role, turn.text, turn.at, turn.answer_id])
-    return _mark(incarnation, turn.seq) + body
+def _item(keys: Keys, key: Key, incarnation: str, turn: TurnRow) -> bytes:
+    body = orjson.dumps([turn.role, turn.text, turn.at, turn.answer_id]).decode()
+    place = (key.owner, key.name, incarnation, turn.seq)
+    return _mark(incarnation, turn.seq) + keys.seal(WINDOW_ITEM, place, body).encode()
 
 
-def _turns(items: Sequence[bytes], head: Head) -> tuple[TurnRow, ...] | None:
+def _turns(keys: Keys, key: Key, items: Sequence[bytes], head: Head) -> tuple[TurnRow, ...] | None:
     """The items as turns, if they are exactly the window the database speaks of."""
     first = max(head.last_seq - WINDOW_TURNS, 0) + 1
     if not head.incarnation or len(items) != head.last_seq - first + 1:
@@ -177,6 +199,11 @@ def _turns(items: Sequence[bytes], head: Head) -> tuple[TurnRow, ...] | None:
         mark = _mark(head.incarnation, seq)
         if not item.startswith(mark):
             return None
-        role, text, at, answer_id = orjson.loads(item[len(mark) :])
+        place = (key.owner, key.name, head.incarnation, seq)
+        try:
+            body = keys.open(WINDOW_ITEM, place, item[len(mark) :].decode())
+        except (SealBroken, UnicodeDecodeError):
+            return None  # The truth is elsewhere, and is asked.
+        role, text, at, answer_id = orjson.loads(body)
         turns.append(TurnRow(seq, role, text, at, answer_id))
     return tuple(turns)

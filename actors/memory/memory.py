@@ -35,7 +35,7 @@ def make_memory(database: Database, store: WindowStore, clock: Clock) -> Memory:
     """The parts, wired."""
     conversations = Conversations(database)
     return Memory(
-        Episodes(conversations, store),
+        Episodes(conversations, store, database.sealing),
         CustomerFacts(Facts(database), conversations, clock),
         Runbooks(RunbookStore(database), conversations, clock),
         Erasure(MemoryErasure(database), store),

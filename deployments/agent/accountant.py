@@ -38,10 +38,8 @@ class Accountant:
         self, catalogs: Catalogs, savings: Keeper, clock: Clock, default: str | None = None
     ) -> None:
         """`default` is the platform the company would use without routing; None is its first."""
-        catalog = catalogs.at(clock.now())  # for names, which are always the same
-        own = catalog.profiles if default is None else catalog.of(default)
-        # A default that is off was no alternative: its name stands for it, and no answer has it.
-        self._default = own[0].target if own else default or ""
+        self._catalogs = catalogs
+        self._default = default
         self._savings = savings
         self._clock = clock
         self._waiting: list[Saving] = []
@@ -74,7 +72,7 @@ class Accountant:
         profile = _chosen(decision) if executed is None else executed.profile
         return saving_of(
             decision,
-            self._default,
+            self._default_target(decision.question.now),
             journey.spent.usd,
             None if executed is None else _given(executed, resumed=resumed),
             tenant=journey.tenant,
@@ -82,6 +80,12 @@ class Accountant:
             at=self._clock.now(),
             simulated=profile.simulated,
         )
+
+    def _default_target(self, now: float) -> str:
+        catalog, default = self._catalogs.at(now), self._default
+        own = catalog.profiles if default is None else catalog.of(default)
+        # A default that is off was no alternative: its name stands for it, and no answer has it.
+        return own[0].target if own else default or ""
 
     async def aclose(self) -> None:
         """Write what waits, once."""

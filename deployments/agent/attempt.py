@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from deployments.agent.bill import Bill, CostBound, bill_of
+from deployments.agent.bill import Bill, CostBound, bill_of, was_read
 from routing.clock import Clock
 from routing.errors import ErrorKind, PlatformError
 from routing.estimate import BYTES_PER_TOKEN, TaskFacts, utf8_length
@@ -51,15 +51,17 @@ class Spent:
     """What the attempts of one answer cost together; None as soon as one price is unknown.
 
     `usd` is about what was charged, `at_most_usd` what may have been: the first is shown, the
-    second is taken from budgets.
+    second is taken from budgets. `tokens` are those that were read and written, as far as is known.
     """
 
     usd: Decimal | None = Decimal(0)
     is_estimate: bool = False
     at_most_usd: Decimal | None = Decimal(0)
+    tokens: int = 0
 
-    def add(self, bill: Bill) -> None:
+    def add(self, bill: Bill, usage: Usage) -> None:
         """One attempt more."""
+        self.tokens += usage.input_tokens + usage.output_tokens
         self.usd = _sum(self.usd, bill.about_usd)
         self.at_most_usd = _sum(self.at_most_usd, bill.at_most_usd)
         self.is_estimate = self.is_estimate or bill.is_estimate
@@ -141,6 +143,14 @@ class Attempt:
         produced = self._bytes // BYTES_PER_TOKEN
         return Usage(self._journey.facts.input_tokens_expected, output_tokens=produced)
 
+    @property
+    def _counted(self) -> Usage:
+        """The same; of a vendor that tells no figures, about what they will have been."""
+        if self.reply is None or self.reply.usage != Usage():
+            return self.usage
+        words = utf8_length(self.reply.text) // BYTES_PER_TOKEN
+        return Usage(self._journey.facts.input_tokens_expected, output_tokens=words)
+
     def hear(self, text: str) -> None:
         """Text of it has come."""
         if self._first_byte_ms is None:
@@ -181,6 +191,8 @@ class Attempt:
                 bill.about_usd,
                 self._bound.usd,
             )
+        is_read = was_read(self.reply, failure, has_spoken=self._bytes > 0)
+        self._journey.spent.add(bill, self._counted if is_read else Usage())
         self._report(bill, failure, abandoned=error is not None and failure is None)
         if failure is not None:
             self._journey.failures.append(failure)
@@ -192,7 +204,6 @@ class Attempt:
     def _report(self, bill: Bill, failure: PlatformError | None, *, abandoned: bool) -> None:
         journey, planned = self._journey, self._planned
         latency_ms = self._elapsed_ms()
-        journey.spent.add(bill)
         self._reporter.end(
             Outcome(
                 tenant=journey.tenant,

@@ -50,6 +50,13 @@ class Bill:
     is_over_bound: bool = False
 
 
+def was_read(reply: ChatReply | None, failure: PlatformError | None, *, has_spoken: bool) -> bool:
+    """Whether the platform has worked on the call, as far as is known; an abandoned one it has."""
+    if reply is not None or failure is None or has_spoken:
+        return True
+    return failure.kind not in {*_NEVER_BILLED, *_INPUT_MAY_BE_BILLED, ErrorKind.CONNECTION}
+
+
 def bill_of(
     price: Price | None,
     bound: CostBound,

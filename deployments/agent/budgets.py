@@ -16,6 +16,7 @@ from decimal import Decimal
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.agent.lenders import Away, Definitions, Lender
 from deployments.security.principal import API_KEY, Principal
+from deployments.security.reach import customer_of
 from routing.budget import (
     Beyond,
     Budget,
@@ -273,9 +274,12 @@ class Purse:
 
 
 def payer_of(principal: Principal, user: str | None, conversation: str | None) -> Payer:
-    """Who pays for a request that `principal` sends on behalf of `user` in `conversation`."""
+    """Who pays for a request that `principal` sends on behalf of `user` in `conversation`.
+
+    A customer pays as themselves: naming nobody, or somebody new each time, opens no further purse.
+    """
     key = principal.subject.removeprefix(API_KEY) if principal.subject.startswith(API_KEY) else None
-    return Payer(principal.tenant, key, user, conversation)
+    return Payer(principal.tenant, key, customer_of(principal, user), conversation)
 
 
 def _within(left: int, max_cost_usd: Decimal | None) -> Decimal:

@@ -111,7 +111,7 @@ class Calls:
         if timeout_s < WORTH_ASKING_S:
             return None
         # Not the decision's: midnight may have come between, and with it another price.
-        profile = self._catalogs.at(self._clock.now()).by_target[planned.target]
+        profile = self._catalogs.profile(planned.target, self._clock.now())
         if journey.said and not profile.limits.continues:
             return None
         request = journey.request

@@ -10,7 +10,7 @@ from deployments.agent.exchange import Ask
 from deployments.agent.hands import Hands
 from deployments.agent.toolbox import Toolbox
 from deployments.security.principal import Principal
-from deployments.security.reach import ANY_CUSTOMER
+from deployments.security.reach import customer_of
 from routing.clock import Clock
 from routing.errors import AccessError
 
@@ -100,6 +100,4 @@ class Keeper:
 
 def owner_of(principal: Principal, ask: Ask) -> str | None:
     """Whose the conversation is: of who may ask about nobody else it is their own."""
-    if ask.user_id is None and not principal.may(ANY_CUSTOMER):
-        return principal.subject
-    return ask.user_id
+    return customer_of(principal, ask.user_id)

@@ -18,10 +18,14 @@ from deployments.agent.budgets import Purse
 from deployments.agent.executor import Executed, Executor, Resumed
 from deployments.agent.facts import facts_of
 from deployments.agent.hands import Calling, Hands, Made
+from deployments.agent.opening import opened, opened_steps
 from deployments.agent.own_time import OwnTime
+from deployments.agent.till import Taken, Till
 from deployments.agent.tool_loop import Ending, ToolLoop
 from deployments.agent.witness import Witness
-from routing.budget import Payer, to_pico, to_usd
+from deployments.privacy.seal import Seal
+from deployments.security.token_limits import TokenLimits
+from routing.budget import Payer
 from routing.capability import Capability
 from routing.catalog import Catalogs
 from routing.clock import Clock
@@ -32,7 +36,6 @@ from routing.quality import QualityModel
 from routing.question import Question
 from routing.requirement import Requirements
 from routing.scorecard import Snapshot
-from routing.wallet import Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +89,21 @@ class Scoreboard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A request that was decided on and not sent yet; `reservation` is what budgets lent for it."""
+    """A request that was decided on and not sent yet; `taken` is what budgets and limits gave for it.
+
+    `seal` opens what is answered where something was sealed.
+    """
 
     decision: Decision
     journey: Journey
     snapshot: Snapshot
-    reservation: Reservation | None = None
+    taken: Taken
+    seal: Seal | None = None
 
     def settle(self) -> None:
         """The journey is over, or will not be made: what it cannot have cost is free for others."""
-        if self.reservation is not None:
-            # Not about what it cost: a call that was lost may have been charged in full.
-            usd = self.journey.spent.at_most_usd
-            self.reservation.settle(None if usd is None else to_pico(usd))
+        spent = self.journey.spent
+        self.taken.settle(spent.at_most_usd, spent.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +139,9 @@ class Road:
         chance: random.Random,
         purse: Purse | None = None,
         accountant: Accountant | None = None,
+        tokens: TokenLimits | None = None,
     ) -> None:
-        """`purse` None keeps no budgets, `accountant` None compares no costs."""
+        """`purse` None keeps no budgets, `accountant` None compares no costs, `tokens` None counts none."""
         self._catalogs = catalogs
         self._scoreboard = scoreboard
         self._executor = executor
@@ -143,7 +149,7 @@ class Road:
         self._options = options
         self._clock = clock
         self._chance = chance
-        self._purse = purse
+        self._till = Till(purse, tokens)
         self._accountant = accountant
         self._own_time = OwnTime()
 
@@ -162,6 +168,7 @@ class Road:
             NoPlatformAvailable: nobody may be asked just now.
             BudgetExceeded: nobody could answer for what is left of a budget.
             BudgetUnavailable: what is left of a budget cannot be told.
+            RateLimited: a limit has too few tokens left.
         """
         options = self._options
         wanted = limits.requirements
@@ -181,7 +188,7 @@ class Road:
             seed=self._chance.getrandbits(53),
             platform=limits.platform,
             model=limits.model,
-            fallback_platforms=self._fallbacks(limits),
+            fallback_platforms=self._fallbacks(limits, now),
             deadline_s=options.deadline_s
             if wanted.max_latency_ms is None
             else options.max_deadline_s,
@@ -205,13 +212,9 @@ class Road:
                 policies=options.policies,
             )
 
-        due = {} if self._purse is None else self._purse.due(payer)
-        if self._purse is None or not due:
-            decision, reservation, left_usd = choose(wanted.max_cost_usd), None, wanted.max_cost_usd
-        else:
-            admitted = await self._purse.admit(due, wanted.max_cost_usd, choose, turns)
-            decision, reservation = admitted.decision, admitted.reservation
-            left_usd = to_usd(reservation.amount)
+        tokens = facts.input_tokens_expected + request.max_tokens
+        taken = await self._till.take(payer, tokens, wanted.max_cost_usd, choose, turns)
+        decision = taken.decision
         journey = Journey(
             plan=decision.plan,
             request=request,
@@ -219,11 +222,11 @@ class Road:
             answer_id=f"ans_{uuid.uuid4().hex}",
             began=began,
             facts=facts,
-            left_usd=left_usd,
+            left_usd=taken.left_usd,
             is_paced=is_paced,
         )
         named = self._witness.named(decision, snapshot)
-        return Departure(named, journey, snapshot, reservation)
+        return Departure(named, journey, snapshot, taken)
 
     def deadline_s(self, limits: Limits) -> float:
         """How long an answer within `limits` may take; known before anything is decided."""
@@ -268,7 +271,9 @@ class Road:
         try:
             self._begin(departure)
             run = self._executor if loop is None else loop
-            async with contextlib.aclosing(run.stream(departure.journey)) as steps:
+            journey = departure.journey
+            said = opened_steps(departure.seal, run.stream(journey), journey.request)
+            async with contextlib.aclosing(said) as steps:
                 async for step in steps:
                     resumed = resumed or isinstance(step, Resumed | Made)
                     if isinstance(step, Executed):
@@ -282,7 +287,7 @@ class Road:
     def _loop(self, departure: Departure, hands: Hands | None) -> ToolLoop | None:
         if hands is None:
             return None
-        return ToolLoop(self._executor, hands, departure.decision.id, self._clock)
+        return ToolLoop(self._executor, hands, departure.decision.id, self._clock, departure.seal)
 
     def _settle(
         self, departure: Departure, executed: Executed | None, *, resumed: bool = False
@@ -298,9 +303,14 @@ class Road:
         departure.journey.answered_at = self._clock.monotonic()
         spent = departure.journey.spent
         ending = None if loop is None else loop.ending
-        return Arrival(executed, executed.profile.simulated, spent.usd, spent.is_estimate, ending)
+        told = opened(departure.seal, executed, departure.journey.request)
+        return Arrival(told, executed.profile.simulated, spent.usd, spent.is_estimate, ending)
 
-    def _fallbacks(self, limits: Limits) -> tuple[str, ...]:
+    def _fallbacks(self, limits: Limits, now: float) -> tuple[str, ...]:
         if limits.fallback_platforms is not None:
             return limits.fallback_platforms
-        return () if limits.platform is not None else self._options.fallback_platforms
+        if limits.platform is not None or not self._options.fallback_platforms:
+            return ()
+        # Those of the configuration that are in use just now: a platform may be switched off.
+        there = self._catalogs.at(now).platforms
+        return tuple(name for name in self._options.fallback_platforms if name in there)

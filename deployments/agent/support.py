@@ -19,7 +19,11 @@ from deployments.agent.pseudonym import safety_id, thread_key
 from deployments.agent.road import Arrival, Departure, Limits, Road
 from deployments.agent.tool_loop import TURNS_RESERVED
 from deployments.agent.toolbox import Earlier, Situation, Toolbox
+from deployments.agent.wording import search_of, told_of
 from deployments.mcp_gateway.context import Context, ContextGateway
+from deployments.privacy.request import sealed_messages
+from deployments.privacy.seal import Seal
+from deployments.privacy.sealer import Sealer
 from deployments.security.principal import Principal
 from routing.capability import Capability
 from routing.clock import Clock
@@ -56,8 +60,13 @@ class SupportAgent:
         clock: Clock,
         toolbox: Toolbox | None = None,
         links: AllowedLinks | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
-        """`toolbox` None offers no tools, `links` None leaves no link in an answer."""
+        """`toolbox` None offers no tools, `links` None leaves no link in an answer.
+
+        Without a `sealer` platforms are told what people are called, and all the rest.
+        """
+        self._sealer = sealer
         self._toolbox = toolbox
         self._links = AllowedLinks() if links is None else links
         self._road = road
@@ -130,31 +139,38 @@ class SupportAgent:
         began = self._clock.monotonic()
         conversation_id = ask.conversation_id or f"conv_{uuid.uuid4().hex}"
         window = await self._window(principal, ask)
-        context = await self._context.get_context(
-            principal.tenant, ask.message, ask.user_id, ask.sources
-        )
+        seal = await self._seal(principal, ask, conversation_id)
+        query = await search_of(seal, ask.message)
+        context = await self._context.get_context(principal.tenant, query, ask.user_id, ask.sources)
         if window.is_degraded:
             context = replace(context, degraded=(*context.degraded, "memory_cache"))
-        recalled = recall(window, prompt.room(context.passages, ask.message))
-        history = recalled.turns
-        earlier, hands = await self._hands(principal, ask, conversation_id, history, context)
-        messages = prompt.messages(history, ask.message)
+        told = await told_of(seal, ask.message, window, context.passages)
+        recalled = recall(told.window, prompt.room(told.passages, told.message))
+        shown = {turn.seq for turn in recalled.turns}
+        history = [turn for turn in window.turns if turn.seq in shown]
+        earlier, hands = await self._hands(principal, ask, conversation_id, history, context, seal)
+        is_sealed = seal is not None
         request = ChatRequest(
             model="",
-            messages=messages,
-            system=prompt.system_text(context.passages, recalled.summary),
-            stable_system_chars=len(prompt.RULES),
+            messages=prompt.messages(recalled.turns, told.message),
+            system=prompt.system_text(told.passages, recalled.summary, sealed=is_sealed),
+            stable_system_chars=len(prompt.rules(with_tools=False, sealed=is_sealed)),
             max_tokens=ask.max_tokens or self._max_tokens,
             safety_id=safety_id(principal.tenant, ask.user_id),
             thread_key=thread_key(principal.tenant, ask.user_id, conversation_id),
         )
         payer, limits = payer_of(principal, ask.user_id, conversation_id), _grounding(ask.limits)
         if hands is not None:
-            system = prompt.system_text(context.passages, recalled.summary, with_tools=True)
-            equipped = _equipped(request, system, earlier.messages, hands)
+            system = prompt.system_text(
+                told.passages, recalled.summary, with_tools=True, sealed=is_sealed
+            )
+            stable = len(prompt.rules(with_tools=True, sealed=is_sealed))
+            before = earlier.messages if seal is None else sealed_messages(seal, earlier.messages)
+            equipped = _equipped(request, system, stable, before, hands)
             try:
                 departure = await self._road.depart(payer, equipped, limits, began, TURNS_RESERVED)
                 self._host(departure, hands)
+                departure = replace(departure, seal=seal)
                 return _Prepared(conversation_id, context, departure, hands)
             except (RequestError, NoPlatformAvailable, BudgetExceeded):
                 if ask.tools != "auto":
@@ -162,7 +178,14 @@ class SupportAgent:
             # An answer without tools is better than none, where nobody insists on them.
             context = replace(context, degraded=(*context.degraded, "tools"))
         departure = await self._road.depart(payer, request, limits, began)
-        return _Prepared(conversation_id, context, departure)
+        return _Prepared(conversation_id, context, replace(departure, seal=seal))
+
+    async def _seal(self, principal: Principal, ask: Ask, conversation_id: str) -> Seal | None:
+        """What personal data is sealed with; None where it leaves as it is."""
+        if self._sealer is None:
+            return None
+        customer = owner_of(principal, ask)
+        return await self._sealer.seal(principal.tenant, conversation_id, customer)
 
     def _host(self, departure: Departure, hands: Hands) -> None:
         """Let vendors who are configured for it call what only reads by themselves.
@@ -181,6 +204,7 @@ class SupportAgent:
         conversation_id: str,
         history: Sequence[TurnRow],
         context: Context,
+        seal: Seal | None,
     ) -> tuple[Earlier, Hands | None]:
         """What the answer may do with tools, and what the conversation did with them before."""
         if self._toolbox is None:
@@ -192,7 +216,7 @@ class SupportAgent:
             earlier = await self._toolbox.earlier(principal.tenant, conversation_id)
         said = (*(turn.text for turn in history if turn.role == "user"), ask.message)
         situation = Situation(
-            principal, ask.user_id, conversation_id, said, context.passages, earlier
+            principal, ask.user_id, conversation_id, said, context.passages, earlier, seal
         )
         hands = await self._toolbox.hands(situation, ask.tools)
         if hands is not None:
@@ -200,6 +224,8 @@ class SupportAgent:
         return earlier, hands
 
     async def _window(self, principal: Principal, ask: Ask) -> Window:
+        # Before anybody is paid: an answer that could not be kept is not asked for.
+        await self._episodes.ready(principal.tenant)
         if ask.conversation_id is None:
             return Window()
         window = await self._episodes.window(
@@ -244,7 +270,7 @@ class SupportAgent:
 
 
 def _equipped(
-    request: ChatRequest, system: str, earlier: Sequence[Message], hands: Hands
+    request: ChatRequest, system: str, stable: int, earlier: Sequence[Message], hands: Hands
 ) -> ChatRequest:
     """The request with tools, and with what the conversation did with them before."""
     *before, now = request.messages
@@ -252,7 +278,7 @@ def _equipped(
         request,
         messages=(*before, *earlier, now),
         system=system,
-        stable_system_chars=len(prompt.rules(with_tools=True)),
+        stable_system_chars=stable,
         tools=hands.specs,
     )
 

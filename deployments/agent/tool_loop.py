@@ -15,6 +15,8 @@ from deployments.agent.attempt import Journey
 from deployments.agent.executor import Executed, Executor, Resumed
 from deployments.agent.facts import facts_of
 from deployments.agent.hands import Calling, Hands, Made
+from deployments.privacy.request import opened_calls, sealed_results
+from deployments.privacy.seal import Seal
 from routing.clock import Clock
 from routing.continuation import can_continue
 from routing.errors import (
@@ -59,7 +61,16 @@ _Turn: TypeAlias = Callable[[Journey], AsyncGenerator[TextDelta | Resumed | Exec
 class ToolLoop:
     """Runs one answer. `ending` is why it was ended by us, None where a platform ended it."""
 
-    def __init__(self, executor: Executor, hands: Hands, decision_id: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        hands: Hands,
+        decision_id: str,
+        clock: Clock,
+        seal: Seal | None = None,
+    ) -> None:
+        """`seal` is between platforms and tools: the first are told tokens, the second values."""
+        self._seal = seal
         self._executor = executor
         self._hands = hands
         self._decision_id = decision_id
@@ -173,7 +184,10 @@ class ToolLoop:
             self.ending = "tool_limit"
             return
         left_s = journey.plan.deadline_s - (self._clock.monotonic() - journey.began)
-        making = self._hands.make(executed.reply.tool_calls, self._decision_id, left_s)
+        asked = executed.reply.tool_calls
+        if self._seal is not None:
+            asked = opened_calls(self._seal, asked)
+        making = self._hands.make(asked, self._decision_id, left_s)
         async with contextlib.aclosing(making) as calls:
             async for call in calls:
                 yield call
@@ -198,7 +212,8 @@ class ToolLoop:
         results: list[Message] = []
         if reply.tool_calls:
             made = tuple(made.result for made in self._hands.turns[-1])
-            results.append(Message("user", tool_results=made))
+            told = made if self._seal is None else sealed_results(self._seal, made)
+            results.append(Message("user", tool_results=told))
         request = journey.request
         journey.request = replace(
             request,

@@ -10,10 +10,12 @@ import orjson
 from actors.database.approvals import ApprovalRow, State
 from actors.database.tool_turns import KeptTools, ToolTurns
 from actors.knowledge.document import Passage
+from deployments.agent.discreet import DiscreetDoor
 from deployments.agent.hands import Door, Hands, Made
 from deployments.agent.provenance import Sources, voice_of
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Tool, Trust
+from deployments.privacy.seal import Seal
 from deployments.security.gateway_tokens import GatewayTokens, Granted
 from deployments.security.principal import Principal
 from deployments.security.reach import ANY_CUSTOMER
@@ -79,7 +81,8 @@ class Earlier:
 class Situation:
     """Who asks whom, and what is in the conversation already.
 
-    `said` are the customer's own messages; `passages` is what was found for the question.
+    `said` are the customer's own messages; `passages` is what was found for the question. `seal`
+    keeps personal data from servers of others.
     """
 
     principal: Principal
@@ -88,6 +91,7 @@ class Situation:
     said: tuple[str, ...]
     passages: Sequence[Passage] = ()
     earlier: Earlier = field(default_factory=Earlier)
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ class Toolbox:
         )
         bound = [_bound(tool) for tool in usable]
         tainted = earlier.tainted or bool(outside)
-        return Hands(self._door, caller, bound, sources, self._clock, tainted=tainted)
+        door = self._door if at.seal is None else DiscreetDoor(self._door, at.seal, usable)
+        return Hands(door, caller, bound, sources, self._clock, tainted=tainted)
 
     async def earlier(self, tenant: str, conversation_id: str) -> Earlier:
         """What the conversation's last answers did, with what became of it since."""
@@ -262,9 +267,14 @@ def _bound(tool: Tool) -> Tool:
     return replace(tool, input_schema=schema)
 
 
+def is_mail(passage: Passage) -> bool:
+    """Whether it is of an archive of mail."""
+    return _MAIL.search(passage.id) is not None
+
+
 def _is_outside(passage: Passage) -> bool:
     """Whether somebody outside may have written it: a page of the web, or a mail."""
-    return passage.url is not None or _MAIL.search(passage.id) is not None
+    return passage.url is not None or is_mail(passage)
 
 
 def _articles(at: Situation) -> list[str]:

@@ -34,7 +34,11 @@ class Problem(SupportMaxError):
     @override
     def __str__(self) -> str:
         head = self.code if self.status is None else f"{self.status} {self.code}"
-        lines = [f"{head}: {self.detail}", *(f"{v.where}: {v.message}" for v in self.violations)]
+        lines = [f"{head}: {self.detail}"]
+        for violation in self.violations:
+            # What the detail says already is not said again, only where it is.
+            is_said = violation.message in self.detail
+            lines.append(violation.where if is_said else f"{violation.where}: {violation.message}")
         return "\n  ".join(lines)
 
 

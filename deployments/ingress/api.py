@@ -16,6 +16,7 @@ from deployments.ingress import (
     openai_chat_schema,
     openai_conversations_schema,
     openai_models_schema,
+    openai_responses_answer,
     openai_responses_schema,
     openapi,
     problem,
@@ -36,7 +37,10 @@ from deployments.ingress.platforms import Platforms
 from deployments.ingress.routes import PROBLEM, PUBLIC, Authenticate, Call, Operation
 from deployments.ingress.savings import QUERY as SAVINGS_QUERY
 from deployments.ingress.savings import SavingsRoutes
+from deployments.ingress.scim_errors import SCIM_ERRORS
+from deployments.ingress.served import Served
 from deployments.ingress.vendor_limits import REQUEST_HEADERS
+from deployments.security.gate import Gate
 from deployments.security.trail import Trail
 
 # 8 MiB: one image of the largest size there is (5 MiB of base64) and the text any request may
@@ -155,7 +159,7 @@ def _vendors(compatible: Compatible) -> list[Operation]:
         Operation(
             "POST", "/v1/responses", "OpenAI's responses, over any platform",
             "chat:create", "chat", "action", compatible.responses,
-            openai_responses_schema.ResponsesAnswer, openai_responses_schema.ResponsesBody,
+            openai_responses_answer.ResponsesAnswer, openai_responses_schema.ResponsesBody,
             streams=True, errors=OPENAI_ERRORS, headers=REQUEST_HEADERS, conflict=LOCKED,
             max_body_bytes=IMAGES_BODY_BYTES,
         ),
@@ -229,8 +233,9 @@ def application(
     permissions: frozenset[str],
     max_body_bytes: int,
     trail: Trail | None = None,
+    gate: Gate | None = None,
 ) -> Starlette:
-    """The ASGI application of one replica.
+    """The ASGI application of one replica. `gate` None lets everybody in who can say who they are.
 
     Raises:
         ValueError: a row of the table is not complete.
@@ -251,7 +256,8 @@ def application(
         if not isinstance(error, HTTPException):
             return _refusal(request.url.path, error)
         response = _refusal(request.url.path, problem.from_http(error))
-        response.headers.update(error.headers or {})  # 405 says what is allowed
+        if error.status_code == 405:
+            response.headers["Allow"] = routes.methods_at(built, request)
         return response
 
     larger = {op.path: max(op.max_body_bytes, max_body_bytes) for op in every if op.max_body_bytes}
@@ -259,9 +265,13 @@ def application(
     def limit(app: ASGIApp) -> ASGIApp:
         return BodyLimit(app, max_body_bytes, larger, _refusal)
 
+    built = routes.build(every, authenticate, permissions, trail, gate)
     app = Starlette(
-        routes=routes.build(every, authenticate, permissions, trail),
-        middleware=[Middleware(limit)],
+        routes=built,
+        middleware=[
+            *([] if gate is None else [Middleware(Served, gate, _refusal)]),
+            Middleware(limit),
+        ],
         exception_handlers={HTTPException: refuse, Exception: refuse},
     )
     # A POST is not sent elsewhere for a slash too many: there is nothing at that address.
@@ -270,7 +280,9 @@ def application(
 
 
 def _refusal(path: str, error: Exception) -> Response:
-    """What is refused where no row of the table answers for it, in its vendor's shape under /v1."""
+    """What is refused where no row of the table answers for it, in the shape of its neighbours."""
     if path.startswith("/v1/messages"):
         return ANTHROPIC_ERRORS.response(error)
+    if f"{path}/".startswith("/scim/v2/"):
+        return SCIM_ERRORS.response(error)
     return (OPENAI_ERRORS if f"{path}/".startswith("/v1/") else PROBLEM).response(error)

@@ -87,6 +87,7 @@ class KeyRoutes:
             _end(None if body.expires_in_s is None else now + body.expires_in_s, maker),
             scopes,
             networks,
+            call.principal.person,
         )
         return self._shown(made)
 
@@ -103,7 +104,7 @@ class KeyRoutes:
             life_s = round(old.expires_at - old.created_at)
         expires_at = _end(None if life_s is None else now + life_s, maker)
         made = await self._accounts.replace_key(
-            old.tenant, old.key_id, now, body.overlap_s, expires_at
+            old.tenant, old.key_id, now, body.overlap_s, expires_at, call.principal.person
         )
         if made is None:
             raise AccessError("not_found", _UNKNOWN)

@@ -1,25 +1,26 @@
 """/auth: sign on and off in a browser, and what somebody may do."""
 
-from urllib.parse import parse_qs
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from config.identity import CALLBACK
-from config.saml import PATH
 from deployments.ingress import auth_schema as schema
 from deployments.ingress.auth_cookies import (
-    BROWSER,
-    FORM_BROWSER,
+    ATTEMPT,
+    FORM_ATTEMPT,
     SESSION,
     drop_cookie,
+    keep,
     read_cookie,
-    set_cookie,
+    read_cookies,
 )
+from deployments.ingress.auth_forms import form_of, private, single, welcomed
+from deployments.ingress.auth_password import PasswordRoute, login_body
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.routes import ANYBODY, PUBLIC, Call, Operation, reply
 from deployments.security.attempts import ATTEMPT_S, Begun
 from deployments.security.errors import TokenRefused
+from deployments.security.saml.sign_off import SamlSignOff
 from deployments.security.saml.sign_on import SamlSignOn
 from deployments.security.sign_on import SignOn
 from routing.clock import rfc3339
@@ -31,17 +32,29 @@ _ANSWER = {
     for name in ("state", "code", "iss", "error", "error_description", "session_state", "error_uri")
 }
 _AWAY = {"503": "The identity provider cannot be reached"}
-# RFC 6749 bounds none of them; a code has up to 2 KB, an explanation a few lines.
-_VALUE_MAX = 4096
-_FIELDS_MAX = 10
+_PASSWORD = {
+    "401": "Not this name with this password",
+    "403": "Not from a page of ours",
+    "415": "A body that is not JSON",
+    "429": "Too many tries, or too many people at once",
+}
 
 
 class SsoRoutes:
     """The routes of sign-on."""
 
-    def __init__(self, sign_on: SignOn, saml: SamlSignOn, authentication: Authentication) -> None:
+    def __init__(
+        self,
+        sign_on: SignOn,
+        saml: SamlSignOn,
+        saml_sign_off: SamlSignOff,
+        passwords: PasswordRoute,
+        authentication: Authentication,
+    ) -> None:
         self._sign_on = sign_on
         self._saml = saml
+        self._saml_sign_off = saml_sign_off
+        self._passwords = passwords
         self._authentication = authentication
 
     def operations(self) -> list[Operation]:
@@ -49,8 +62,11 @@ class SsoRoutes:
         login, refused = "/auth/sso/login", {"401": "Begin again", **_AWAY}
         return [
             Operation(
-                "POST", login, "Begin to sign on; the answer says where the browser goes",
-                PUBLIC, "admin", "action", self.begin, schema.Redirect, query=_LOGIN, further=_AWAY,
+                "POST", login,
+                "Begin to sign on; `provider` and `next` as JSON or in the query, a directory's "
+                "`username` and `password` as JSON; the answer says where the browser goes",
+                PUBLIC, "admin", "action", self.begin, schema.Redirect, query=_LOGIN,
+                further={**_AWAY, **_PASSWORD},
             ),
             Operation(
                 "GET", login, "Begin to sign on, and go there",
@@ -64,15 +80,6 @@ class SsoRoutes:
                     further={"303": "Signed on", **refused},
                 )
                 for path in (CALLBACK, f"{CALLBACK}/{{provider}}")
-            ),
-            Operation(
-                "POST", f"{PATH}/{{provider}}/acs", "Come back from an identity provider of SAML",
-                PUBLIC, "admin", "action", self.come_back_posting, None,
-                further={"303": "Signed on", "401": "Begin again", "415": "Not a form"},
-            ),
-            Operation(
-                "GET", f"{PATH}/{{provider}}", "Our metadata for an identity provider of SAML",
-                PUBLIC, "admin", "none", self.metadata, None,
             ),
             Operation(
                 "POST", "/auth/sso/logout", "End this session; the answer says where to end the provider's",
@@ -91,12 +98,25 @@ class SsoRoutes:
 
     async def begin(self, call: Call) -> Response:
         """POST /auth/sso/login."""
-        begun = await self._begin(call.request)
+        said, body = single(call.request), await login_body(call.request)
+        if body is None:
+            begun = await self._begin(call.request, said.get("provider"), said.get("next"))
+            return _remembering(reply({"redirect": begun.redirect}), begun)
+        if said:
+            message = "Say it in the body or in the query, not in both."
+            raise RequestError("invalid_request", message)
+        if body.provider is not None and body.username is not None and body.password is not None:
+            password, going = body.password.get_secret_value(), body.next or "/"
+            return await self._passwords.sign_on(
+                call.request, body.provider, body.username, password, going
+            )
+        begun = await self._begin(call.request, body.provider, body.next)
         return _remembering(reply({"redirect": begun.redirect}), begun)
 
     async def go(self, call: Call) -> Response:
         """GET /auth/sso/login."""
-        begun = await self._begin(call.request)
+        said = single(call.request)
+        begun = await self._begin(call.request, said.get("provider"), said.get("next"))
         return _remembering(RedirectResponse(begun.redirect, 302), begun)
 
     async def come_back(self, call: Call) -> Response:
@@ -104,33 +124,11 @@ class SsoRoutes:
         request = call.request
         finished = await self._sign_on.finish(
             request.url.path,
-            _single(request),
-            read_cookie(request, BROWSER),
+            single(request),
+            read_cookies(request, ATTEMPT),
             read_cookie(request, SESSION),
         )
-        response = RedirectResponse(finished.next, 303)
-        set_cookie(response, SESSION, finished.session)
-        return _private(response)
-
-    async def come_back_posting(self, call: Call) -> Response:
-        """POST /auth/sso/saml/{provider}/acs."""
-        request = call.request
-        form = await _form(request)
-        finished = await self._saml.finish(
-            request.path_params["provider"],
-            form.get("SAMLResponse", ""),
-            form.get("RelayState", ""),
-            read_cookie(request, FORM_BROWSER),
-            read_cookie(request, SESSION),
-        )
-        response = RedirectResponse(finished.next, 303)
-        set_cookie(response, SESSION, finished.session)
-        return _private(response)
-
-    async def metadata(self, call: Call) -> Response:
-        """GET /auth/sso/saml/{provider}."""
-        document = self._saml.metadata(call.request.path_params["provider"])
-        return Response(document, media_type="application/samlmetadata+xml")
+        return welcomed(finished)
 
     async def leave(self, call: Call) -> Response:
         """POST /auth/sso/logout. Who came by a key or a token has no session to end."""
@@ -138,25 +136,27 @@ class SsoRoutes:
         secret = read_cookie(call.request, SESSION)
         if session is None or secret is None:
             return reply({"redirect": None})
-        response = reply({"redirect": await self._sign_on.sign_off(secret, session.row.provider)})
+        provider = session.row.provider
+        desk = self._saml_sign_off if provider in self._saml.names else self._sign_on
+        response = reply({"redirect": await desk.sign_off(secret, provider)})
         drop_cookie(response, SESSION)
-        return _private(response)
+        return private(response)
 
     async def signed_off(self, call: Call) -> Response:
         """POST /auth/sso/backchannel-logout."""
-        text = (await _form(call.request)).get("logout_token", "")
+        text = (await form_of(call.request)).get("logout_token", "")
         try:
             ended = await self._sign_on.signed_off(text)
         except TokenRefused as error:
             detail = f"The logout token is refused: {error.reason}."
             raise RequestError("invalid_token", detail) from error
-        return _private(reply({"ended": ended}))
+        return private(reply({"ended": ended}))
 
     async def permissions(self, call: Call) -> Response:
         """GET /auth/user/permissions."""
         who = call.principal
         session = await self._authentication.session(call.request)
-        return _private(
+        return private(
             reply(
                 {
                     "tenant": who.tenant,
@@ -169,55 +169,15 @@ class SsoRoutes:
             )
         )
 
-    async def _begin(self, request: Request) -> Begun:
-        said = _single(request)
-        name = said.get("provider")
+    async def _begin(self, request: Request, provider: str | None, going: str | None) -> Begun:
+        name = provider
         if name is None and len(self._saml.names) == 1 and not self._sign_on.names:
             (name,) = self._saml.names
         if name in self._saml.names:
-            browser = read_cookie(request, FORM_BROWSER)
-            return await self._saml.begin(name, said.get("next"), browser)
-        browser = read_cookie(request, BROWSER)
-        return await self._sign_on.begin(said.get("provider"), said.get("next"), browser)
-
-
-def _single(request: Request) -> dict[str, str]:
-    """The query, of which nothing may stand twice: two readers would read two things.
-
-    Raises:
-        RequestError: not so.
-    """
-    pairs = request.query_params.multi_items()
-    found = dict(pairs)
-    if len(found) != len(pairs) or any(len(value) > _VALUE_MAX for value in found.values()):
-        raise RequestError("invalid_request", "Each parameter is said once, and is short.")
-    return found
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form that stand in it once.
-
-    Raises:
-        RequestError: it is no form.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise RequestError("unsupported_media_type", "Send a form.")
-    try:
-        fields = parse_qs((await request.body()).decode("ascii"), max_num_fields=_FIELDS_MAX)
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in fields.items() if len(values) == 1}
+            return self._saml.begin(name, going, read_cookies(request, FORM_ATTEMPT))
+        return await self._sign_on.begin(provider, going, read_cookies(request, ATTEMPT))
 
 
 def _remembering(response: Response, begun: Begun) -> Response:
-    name = FORM_BROWSER if begun.posts_back else BROWSER
-    set_cookie(response, name, begun.browser, ATTEMPT_S, with_forms=begun.posts_back)
-    return _private(response)
-
-
-def _private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    # An address with a code in it is nobody else's to see.
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    keep(response, begun.kept, ATTEMPT_S, with_forms=begun.posts_back)
+    return private(response)

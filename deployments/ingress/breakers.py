@@ -1,4 +1,7 @@
-"""/admin/platforms/breaker: a person's word in place of a breaker's, for a time."""
+"""/admin/platforms/breaker: a person's word in place of a breaker's, for a time.
+
+A breaker is of all tenants' requests, so holding one is the operator's.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -8,8 +11,9 @@ from starlette.responses import Response
 
 from deployments.ingress.breaker_schema import DEFAULT_OVERRIDE_S
 from deployments.ingress.routes import Call, reply
+from deployments.security.operators import must_operate
 from routing.breaker import BreakerPhase
-from routing.catalog import Catalog
+from routing.catalog import Catalogs
 from routing.clock import Clock, rfc3339
 from routing.errors import RequestError, Violation
 from routing.override import Override
@@ -33,11 +37,18 @@ class Switchboard(Protocol):
 
 
 class Breakers:
-    """The routes of breakers."""
+    """The routes of breakers, for administrators of `operators` alone."""
 
-    def __init__(self, switchboard: Switchboard, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        catalogs: Catalogs,
+        operators: frozenset[str],
+        clock: Clock,
+    ) -> None:
         self._switchboard = switchboard
-        self._catalog = catalog
+        self._catalogs = catalogs
+        self._operators = operators
         self._clock = clock
 
     async def hold(self, call: Call) -> Response:
@@ -45,6 +56,7 @@ class Breakers:
 
         Every replica knows it within half a second.
         """
+        must_operate(call.principal, self._operators)
         body: BreakerBody = call.body
         self._must_exist(body.target)
         by = call.principal.subject
@@ -60,10 +72,11 @@ class Breakers:
 
     async def held(self, call: Call) -> Response:
         """All that are held."""
+        must_operate(call.principal, self._operators)
         return reply(_list(await self._switchboard.overrides()))
 
     def _must_exist(self, name: str) -> None:
-        catalog = self._catalog
+        catalog = self._catalogs.at(self._clock.now())
         if name in catalog.platforms or name in catalog.by_target:
             return
         there = ", ".join([*catalog.platforms, *catalog.by_target])

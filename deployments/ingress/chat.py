@@ -16,11 +16,13 @@ from actors.database.idempotency import Fresh, Idempotency, Mismatch, Running
 from deployments.agent.exchange import AgentEvent, Ask, Decided, Delta, Done, Grounded, citation
 from deployments.agent.executor import Resumed
 from deployments.agent.hands import Calling, Made
+from deployments.agent.keeper import owner_of
 from deployments.agent.road import Limits
 from deployments.agent.support import SupportAgent
 from deployments.ingress import events, problem
+from deployments.ingress.answers import checked_event
 from deployments.ingress.routes import Call, reply
-from deployments.ingress.schema import ChatBody, RouteBody
+from deployments.ingress.schema import AnswerBody, ChatBody, RouteBody
 from deployments.security.principal import Principal
 from deployments.security.reach import may_ask_about
 from routing.clock import Clock
@@ -107,7 +109,8 @@ class Chat:
         kept = _hashed(call.principal.subject, key)
         body = hashlib.sha256(call.request.url.path.encode() + b"\0" + await call.request.body())
         digest = body.hexdigest()
-        begun = await self._idempotency.begin(tenant, kept, digest, self._clock.now())
+        about = owner_of(call.principal, ask)
+        begun = await self._idempotency.begin(tenant, kept, digest, self._clock.now(), about)
         match begun:
             case Repeated(status, answer):
                 return reply(answer, status)
@@ -138,11 +141,18 @@ class Chat:
         """The answer as events; whatever goes wrong is the last of them."""
         try:
             async with contextlib.aclosing(rest) as steps:
-                yield events.frame(*told(first))
+                yield _frame(first)
                 async for step in steps:
-                    yield events.frame(*told(step))
+                    yield _frame(step)
         except Exception as error:  # noqa: BLE001
             yield events.frame("error", problem.document(error))
+
+
+def _frame(step: AgentEvent) -> bytes:
+    name, data = told(step)
+    if isinstance(step, Done):
+        checked_event("a stream", AnswerBody, data)
+    return events.frame(name, data)
 
 
 def told(step: AgentEvent) -> tuple[str, Mapping[str, object]]:

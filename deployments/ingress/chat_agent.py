@@ -18,6 +18,7 @@ from deployments.boot import Boot
 from deployments.mcp_gateway.arguments import complaint
 from deployments.mcp_gateway.context import ContextGateway
 from deployments.mcp_gateway.state_keys import read_keys
+from deployments.privacy.sealer import Sealer
 from deployments.security.gateway_tokens import GatewayTokens
 from routing.clock import Clock
 
@@ -34,6 +35,7 @@ def support_agent(
     database: Database,
     episodes: Episodes,
     clock: Clock,
+    sealer: Sealer | None,
 ) -> SupportAgent:
     """Answers over `road`, from `context`, acting through `gateway`."""
     chat = settings.mcp.chat
@@ -50,6 +52,7 @@ def support_agent(
         clock,
         toolbox,
         AllowedLinks(chat.link_hosts),
+        sealer,
     )
 
 

@@ -25,7 +25,9 @@ from deployments.ingress.routes import Call, reply
 from deployments.ingress.vendor_errors import invalid
 from deployments.ingress.vendor_limits import STRATEGIES, limits_of
 from deployments.ingress.vendor_stream import frames, sound, sounded
-from routing.catalog import Catalog
+from deployments.privacy.sealer import Sealer, sealed
+from deployments.security.reach import customer_of
+from routing.catalog import Catalog, Catalogs
 from routing.clock import Clock
 from routing.errors import RequestError
 from routing.exchange import ChatRequest
@@ -56,20 +58,27 @@ class Compatible:
     def __init__(
         self,
         road: Road,
-        catalog: Catalog,
+        catalogs: Catalogs,
         max_tokens: int,
         clock: Clock,
         max_text_bytes: int,
         assistants: Assistants,
         runs: ConversationRuns,
+        sealer: Sealer | None = None,
     ) -> None:
+        """Without a `sealer` platforms are told personal data as it is."""
+        self._sealer = sealer
         self._road = road
-        self._catalog = catalog
+        self._catalogs = catalogs
         self._max_tokens = max_tokens
         self._clock = clock
         self._max_text_bytes = max_text_bytes
         self._assistants = assistants
         self._runs = runs
+
+    @property
+    def _catalog(self) -> Catalog:
+        return self._catalogs.at(self._clock.now())
 
     async def chat_completions(self, call: Call) -> Response:
         """POST /v1/chat/completions."""
@@ -102,8 +111,9 @@ class Compatible:
     async def models(self, call: Call) -> Response:
         """GET /v1/models: in one object what either vendor's client looks for."""
         owners = dict.fromkeys(STRATEGIES, "supportmax")
-        owners |= {name: name for name in self._catalog.platforms}
-        for profile in self._catalog.profiles:
+        catalog = self._catalog
+        owners |= {name: name for name in catalog.platforms}
+        for profile in catalog.profiles:
             owners.setdefault(profile.model, profile.name)
         owners |= dict.fromkeys(self._assistants.models(), "supportmax")
         names = list(owners)
@@ -138,9 +148,18 @@ class Compatible:
             limits = replace(limits, fallback_platforms=())
             request = replace(request, vendor_conversation=run.vendor_conversation)
         payer = payer_of(call.principal, wanted.end_user, None if run is None else run.id)
+        seal = None
+        if self._sealer is not None:
+            # Nobody here says which customer it is about, nor, mostly, in which conversation: a
+            # value is then the same token in all that one caller sends.
+            customer = customer_of(call.principal, wanted.end_user)
+            within = f"{call.principal.subject}\0{customer or ''}" if run is None else run.id
+            seal = await self._sealer.seal(tenant, within, customer)
+            request = await sealed(seal, request)
         departure = await self._road.depart(
             payer, request, replace(limits, stream=wanted.stream), began
         )
+        departure = replace(departure, seal=seal)
         try:
             if wanted.stream:
                 response = await self._stream(body, dialect, departure, wanted.model, run)
@@ -190,7 +209,9 @@ class Compatible:
             await steps.aclose()
             raise
         target = _answering(departure, known)
-        profile = None if target is None else self._catalog.by_target[target]
+        profile = None
+        if target is not None:
+            profile = self._catalogs.profile(target, self._clock.now())
         stamp = self._stamp(departure, asked_for if profile is None else profile.model)
         writer = dialect.writer(body, stamp)
         response = events.response(frames(writer, first, steps, stamp, run))

@@ -11,6 +11,7 @@ from actors.database.threads import Threads
 from deployments.ingress.conversation_items import stored
 from deployments.ingress.routes import Call, reply
 from deployments.ingress.vendor_errors import invalid
+from deployments.security.reach import ANY_CUSTOMER
 from routing.clock import Clock
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ class Conversations:
         """POST /v1/conversations."""
         body: ConversationBody = call.body
         items = stored(body.items or (), "/items")
+        labels = body.metadata or {}
         made = await self._threads.create(
-            call.principal.tenant, body.metadata or {}, items, self._clock.now()
+            call.principal.tenant, labels, items, self._clock.now(), _owner(call, labels)
         )
         return reply(_conversation(made))
 
@@ -58,7 +60,10 @@ class Conversations:
     async def relabel(self, call: Call) -> Response:
         """POST /v1/conversations/{id}."""
         body: ConversationLabels = call.body
-        changed = await self._threads.relabel(call.principal.tenant, _id(call), body.metadata or {})
+        labels = body.metadata or {}
+        changed = await self._threads.relabel(
+            call.principal.tenant, _id(call), labels, _owner(call, labels)
+        )
         return reply(_conversation(changed))
 
     async def delete(self, call: Call) -> Response:
@@ -99,6 +104,13 @@ class Conversations:
             call.principal.tenant, _id(call), _item_id(call), self._clock.now()
         )
         return reply(_conversation(left))
+
+
+def _owner(call: Call, labels: Mapping[str, str]) -> str | None:
+    """Whose it is: of a caller who may ask about nobody else its own, else whom the labels name."""
+    if call.principal.may(ANY_CUSTOMER):
+        return labels.get("user_id")
+    return call.principal.subject
 
 
 def _id(call: Call) -> str:

@@ -19,17 +19,20 @@ def context_operations(context: McpContext) -> list[Operation]:
 
 
 def approval_operations(approvals: ApprovalRoutes) -> list[Operation]:
-    """What business tools may not do alone, and the human's word on it."""
+    """What business tools may not do alone, and the human's word on it.
+
+    A call's arguments may be a customer's own data: who looks at them is on record before they do.
+    """
     one, schemas = "/v3/approvals/{id}", approval_schema
     return [
         Operation(
             "GET", "/v3/approvals", "Calls of business tools that wait for a human, or did",
-            "approvals:decide", "read", "access", approvals.every, schemas.ApprovalList,
+            "approvals:decide", "admin", "action", approvals.every, schemas.ApprovalList,
             query=APPROVALS_QUERY,
         ),
         Operation(
             "GET", one, "One of them, and what came of it",
-            "mcp:tools", "read", "access", approvals.one, schemas.ApprovalRow,
+            "mcp:tools", "admin", "action", approvals.one, schemas.ApprovalRow,
         ),
         Operation(
             "POST", one, "Approve a call, which makes it once, or deny it",

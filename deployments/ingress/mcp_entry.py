@@ -50,6 +50,10 @@ class McpEntry:
         """Who is calling; raises AccessError or MisdirectedRequest."""
         return await self._at_home(request)
 
+    async def must_stand(self, principal: "Principal") -> None:
+        """Return unless the directory put a caller out who shows a token of ours; else as `__call__`."""
+        await self._entry.authentication.must_stand(principal)
+
     async def aclose(self) -> None:
         """Stop asking."""
         await self._entry.aclose()

@@ -85,11 +85,12 @@ def memory_operations(memory: MemoryRoutes) -> list[Operation]:
     return [
         Operation(
             "GET", one, "What is remembered of a customer",
-            "users:erase", "read", "access", memory.show, memory_schema.MemoryAnswer,
+            "users:erase", "admin", "action", memory.show, memory_schema.MemoryAnswer,
         ),
         Operation(
             "DELETE", one, "Erase what is remembered of a customer",
             "users:erase", "admin", "action", memory.erase, memory_schema.MemoryErased,
+            conflict="The customer is under a legal hold",
         ),
     ]  # fmt: skip
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     Discriminator,
     Field,
@@ -270,47 +269,3 @@ class ResponsesBody(VendorBody):
     reasoning: JsonValue = None
     temperature: float | None = None
     top_p: float | None = None
-
-
-class ResponsesIncomplete(BaseModel):
-    """Why the answer stops early."""
-
-    reason: Literal["max_output_tokens", "content_filter"]
-
-
-class ResponsesInputDetails(BaseModel):
-    """How much of the input was read from a cache or written to one."""
-
-    cached_tokens: int
-    cache_write_tokens: int
-
-
-class ResponsesOutputDetails(BaseModel):
-    """How much of the output was reasoning."""
-
-    reasoning_tokens: int
-
-
-class ResponsesUsage(BaseModel):
-    """Tokens of the answer."""
-
-    input_tokens: int
-    input_tokens_details: ResponsesInputDetails
-    output_tokens: int
-    output_tokens_details: ResponsesOutputDetails
-    total_tokens: int
-
-
-class ResponsesAnswer(BaseModel):
-    """A whole response; `model` is the one that answered. What was asked is repeated in it."""
-
-    id: str
-    object: Literal["response"]
-    created_at: int
-    status: Literal["completed", "incomplete"]
-    error: None
-    incomplete_details: ResponsesIncomplete | None
-    model: str
-    output: list[dict[str, JsonValue]]
-    conversation: ResponsesConversationId | None
-    usage: ResponsesUsage

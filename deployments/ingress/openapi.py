@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from deployments.ingress.routes import PUBLIC, Operation
+from deployments.ingress.routes import JSON, PUBLIC, Operation
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -15,6 +15,18 @@ _Schemas = Mapping[Any, dict[str, Any]]
 _IDEMPOTENCY: Mapping[str, str] = {
     "Idempotency-Key": "A repeat with the same key and body gets the first answer."
 }
+_HEADERS: Mapping[str, object] = {
+    name: {"description": meaning, "schema": {"type": "string"}}
+    for name, meaning in (
+        ("RateLimit", "The nearest limit: its name, r left of it, and t seconds until it is whole"),
+        ("RateLimit-Policy", "The same limit: q at once, which come back within w seconds"),
+        ("Retry-After", "After so many whole seconds it may be asked again"),
+    )
+}
+_LIMITS: Mapping[str, object] = {
+    name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit", "RateLimit-Policy")
+}
+_REFUSED = {**_LIMITS, "Retry-After": {"$ref": "#/components/headers/Retry-After"}}
 
 
 def document(operations: Sequence[Operation], version: str) -> dict[str, object]:
@@ -42,6 +54,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, object]
         "paths": paths,
         "components": {
             "schemas": definitions.get("$defs", {}),
+            "headers": _HEADERS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -54,10 +67,14 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, object]
 def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
     content: dict[str, object] = {}
     if op.answer is not None:
-        content["application/json"] = {"schema": schemas[(op.answer, "serialization")]}
+        content[op.media_type] = {"schema": schemas[(op.answer, "serialization")]}
+    elif op.media_type != JSON:
+        content[op.media_type] = {"schema": {"type": "string"}}
     if op.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
-    responses: dict[str, object] = {"200": {"description": "Done", "content": content}}
+    responses: dict[str, object] = {
+        "200": {"description": "Done", "content": content, "headers": _LIMITS}
+    }
     for status, meaning in op.further.items():
         if int(status) < 400:
             responses[status] = {"description": meaning}
@@ -67,6 +84,7 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
             "content": {
                 op.errors.media_type: {"schema": schemas[(op.errors.body, "serialization")]}
             },
+            "headers": _REFUSED if status == "429" else _LIMITS,
         }
     described: dict[str, object] = {
         "summary": op.summary,
@@ -82,7 +100,7 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
         schema = schemas[(op.body, "validation")]
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema}},
+            "content": {op.media_type: {"schema": schema}},
         }
     parameters = [*_parameters(op)]
     if parameters:
@@ -111,7 +129,11 @@ def _headers(op: Operation) -> Mapping[str, str]:
 
 def _failures(op: Operation) -> dict[str, str]:
     """The statuses a route may end in, and what each means there."""
-    failures = {"500": "A mistake of ours"}
+    failures = {
+        "403": "Nobody is served at this address",
+        "429": "A limit is used up: RateLimit says which",
+        "500": "A mistake of ours",
+    }
     if op.permission != PUBLIC:
         failures |= {
             "401": "No valid key", "403": "Not allowed", "421": "Another region serves the tenant",

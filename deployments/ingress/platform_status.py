@@ -1,6 +1,6 @@
 """One platform's row of the status: what an operator wants to know of it, and no secret."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -56,6 +56,14 @@ class Listed:
     def profile(self) -> PlatformProfile | None:
         """The model that is the platform's own choice."""
         return self.profiles[0] if self.profiles else None
+
+
+@dataclass(slots=True)
+class Listing:
+    """The platforms in their order as they are now, and the version of their settings; 0 is the files."""
+
+    rows: Sequence[Listed]
+    version: int = 0
 
 
 def state_of(listed: Listed, snapshot: Snapshot, now: float) -> State:

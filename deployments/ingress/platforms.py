@@ -1,6 +1,6 @@
 """GET /v3/platforms/status, /healthz and /readyz: how things stand, from the last snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from starlette.responses import Response
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from actors.database.engine import Database
 from deployments.agent.road import Scoreboard
 from deployments.ingress.offers import Offers
-from deployments.ingress.platform_status import Listed, row_of, state_of
+from deployments.ingress.platform_status import Listed, Listing, row_of, state_of
 from deployments.ingress.retirement import Retirements
 from deployments.ingress.routes import Call, reply
 from routing.catalog import Catalogs
@@ -22,27 +22,37 @@ class Platforms:
 
     def __init__(
         self,
-        listed: Sequence[Listed],
+        listing: Listing,
         catalogs: Catalogs,
         scoreboard: Scoreboard,
         database: Database,
         clock: Clock,
         offers: Offers,
         retirements: Retirements,
+        degraded: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._listed = listed
+        """`degraded` says what of the rest does not work as it should."""
+        self._listing = listing
         self._catalogs = catalogs
         self._scoreboard = scoreboard
         self._database = database
         self._clock = clock
         self._offers = offers
         self._retirements = retirements
+        self._degraded = degraded
 
     async def status(self, call: Call) -> Response:
         """Every platform of the configuration now."""
         snapshot = self._scoreboard.snapshot
-        rows = [self._row(listed) for listed in self._listed]
-        return reply({"region": snapshot.region, "snapshot": snapshot.version, "platforms": rows})
+        rows = [self._row(listed) for listed in self._listing.rows]
+        return reply(
+            {
+                "region": snapshot.region,
+                "snapshot": snapshot.version,
+                "settings_version": self._listing.version,
+                "platforms": rows,
+            }
+        )
 
     async def healthz(self, call: Call) -> Response:
         """This process is up."""
@@ -55,10 +65,11 @@ class Platforms:
         )
         now = self._clock.now()
         snapshot = self._scoreboard.snapshot
-        states = (state_of(listed, snapshot, now) for listed in self._listed)
+        states = (state_of(listed, snapshot, now) for listed in self._listing.rows)
         if not any(state in {"ready", "degraded"} for state in states):
             raise NoPlatformAvailable("No platform can be asked at present.")
-        return reply({"status": "ok"})
+        degraded = self._degraded()
+        return reply({"status": "ok", **({"degraded": list(degraded)} if degraded else {})})
 
     def _row(self, listed: Listed) -> JsonObject:
         offer, now = self._offers.of(listed.name), self._clock.now()

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from actors.audit.errors import AuditUnavailable
 from actors.coordinator.errors import CoordinatorUnavailable
-from actors.database.errors import DatabaseBusy, DatabaseUnavailable
-from deployments.security.errors import IdentityProviderUnavailable
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable, KeysUnavailable
+from deployments.security.errors import IdentityProviderUnavailable, RateLimited
 from routing.errors import (
     AccessError,
     BudgetExceeded,
@@ -42,6 +42,7 @@ _ACCESS_STATUS: Mapping[str, int] = {
     "forbidden": 403,
     "not_found": 404,
     "rate_limited": 429,
+    "address_not_allowed": 403,
 }
 _TITLES: Mapping[int, str] = {
     400: "The request is not readable",
@@ -100,6 +101,8 @@ def response(error: Exception) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="supportmax"'
     if (wait_s := retry_after_s(error)) is not None:
         headers["Retry-After"] = str(wait_s)
+    if isinstance(error, RateLimited):
+        headers |= error.headers
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 
@@ -166,7 +169,11 @@ def retry_after_s(error: Exception) -> int | None:
     if _classify(error)[0] not in {409, 429, 503}:
         return None
     match error:
-        case BudgetExceeded(retry_after_s=wait) | BudgetUnavailable(retry_after_s=wait):
+        case (
+            BudgetExceeded(retry_after_s=wait)
+            | BudgetUnavailable(retry_after_s=wait)
+            | KeysUnavailable(retry_after_s=wait)
+        ):
             return max(1, math.ceil(wait))
         case AccessError(retry_after_s=float(wait)):
             return max(1, math.ceil(wait))

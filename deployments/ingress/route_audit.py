@@ -63,6 +63,9 @@ class Watched:
             outcome = "denied"
         if error is not None:
             reason = error.code if isinstance(error, SupportMaxError) else "internal_error"
+        held_back = self._who.withheld.get(self._op.permission)
+        if outcome == "denied" and held_back is not None:
+            reason = f"withheld:{held_back}"
         self._trail.note(self._who, self._deed(outcome, response.status_code, reason))
         return response
 

@@ -13,11 +13,16 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp
 
 from deployments.ingress import problem
+from deployments.ingress.answers import checked
+from deployments.ingress.fit_text import must_ask, must_keep, must_name
 from deployments.ingress.route_audit import Watched
 from deployments.ingress.schema import Problem
+from deployments.ingress.visit import Visit
+from deployments.security.gate import Gate
 from deployments.security.principal import Principal
 from deployments.security.trail import Trail
 from routing.errors import RequestError
@@ -26,6 +31,7 @@ PUBLIC = "public"
 """The permission of a route that needs no caller's identity: it has to be said."""
 ANYBODY = "authenticated"
 """The permission of a route for everybody who says who they are, whatever else they may do."""
+JSON = "application/json"
 RateClass = Literal["chat", "read", "admin", "health"]
 AuditLevel = Literal["none", "access", "action"]
 Authenticate = Callable[[Request], Awaitable[Principal]]
@@ -69,10 +75,11 @@ class Operation:
     takes an Idempotency-Key. `max_body_bytes` is for a route whose bodies may be larger than
     the configuration says of all. `query` are the parameters it takes, with their descriptions,
     and `conflict` says what a 409 means there. `further` are other statuses it may end in, with
-    what they mean; one below 400 has no body.
+    what they mean; one below 400 has no body. `media_type` is of the bodies, both ways; what comes
+    as plain JSON is taken as well.
     """
 
-    method: Literal["GET", "POST", "PUT", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     summary: str
     permission: str
@@ -88,6 +95,7 @@ class Operation:
     conflict: str = ""
     max_body_bytes: int | None = None
     further: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
 
 
 ANONYMOUS = Principal(tenant="", subject="anonymous")
@@ -98,6 +106,7 @@ def build(
     authenticate: Authenticate,
     known: frozenset[str],
     trail: Trail | None = None,
+    gate: Gate | None = None,
 ) -> list[Route]:
     """The rows as Starlette routes.
 
@@ -106,6 +115,7 @@ def build(
         authenticate: who is calling; raises AccessError.
         known: every permission there is.
         trail: where requests are put on record; a table that is only looked at has none.
+        gate: the limits of who comes in; None has none.
 
     Raises:
         ValueError: a row is not complete, names an unknown permission, or stands twice.
@@ -122,42 +132,67 @@ def build(
         if (op.method, op.path) in seen:
             raise ValueError(f"{where}: stands twice in the table")
         seen.add((op.method, op.path))
+    if gate is not None:
+        authenticate = gate.watching(authenticate)
     return [
-        Route(op.path, _endpoint(op, authenticate, trail), methods=[op.method]) for op in operations
+        Route(op.path, _endpoint(op, authenticate, trail, gate), methods=[op.method])
+        for op in operations
     ]
 
 
+def methods_at(built: Sequence[BaseRoute], request: Request) -> str:
+    """Every method an address takes, as `Allow` lists them: each row of the table is one of them.
+
+    An address that stands in the table to the letter is none of those that only look like it.
+    """
+    there = [
+        route
+        for route in built
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    itself = [route for route in there if route.path == request.url.path]
+    return ", ".join(sorted(set().union(*(route.methods or set() for route in itself or there))))
+
+
 def _endpoint(
-    op: Operation, authenticate: Authenticate, trail: Trail | None
-) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        watched = Watched(trail, op, request)
+    op: Operation, authenticate: Authenticate, trail: Trail | None, gate: Gate | None
+) -> Callable[[Request], Awaitable[ASGIApp]]:
+    async def endpoint(request: Request) -> ASGIApp:
+        watched, visit = Watched(trail, op, request), Visit(gate, op.rate, request)
         try:
             principal = ANONYMOUS
-            if op.permission != PUBLIC:
-                principal = await authenticate(request)
-                watched.known(principal)
+            if op.permission == PUBLIC:
+                visit.enter_unnamed()
+            else:
+                principal = await visit.enter(authenticate, watched)
                 if op.permission != ANYBODY:
                     principal.must(op.permission)
-            body = await _parse(op.body, request) if op.body is not None else None
+            must_name(request)
+            if op.query:
+                must_ask(request)
+            body = await _parse(op, request)
             await watched.allowed()
-            response = await op.handler(Call(principal, body, request))
+            response = checked(op, await op.handler(Call(principal, body, request)))
         except asyncio.CancelledError:
             watched.broken_off()
+            visit.broken_off()
             raise
         except Exception as error:  # noqa: BLE001
-            return watched.ended(op.errors.response(error), error)
-        return watched.ended(response)
+            return visit.over(watched.ended(op.errors.response(error), error), error)
+        return visit.over(watched.ended(response))
 
     return endpoint
 
 
-async def _parse(model: type[BaseModel], request: Request) -> BaseModel:
+async def _parse(op: Operation, request: Request) -> BaseModel | None:
+    if op.body is None:
+        return None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise RequestError("unsupported_media_type", "Send application/json.")
+    if kind not in {JSON, op.media_type}:
+        raise RequestError("unsupported_media_type", f"Send {op.media_type}.")
+    must_keep(await request.body())
     try:
-        return model.model_validate_json(await request.body())
+        return op.body.model_validate_json(await request.body())
     except ValidationError as error:
         raise problem.from_validation(error) from error
 

@@ -7,6 +7,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     RootModel,
     StringConstraints,
 )
@@ -271,10 +272,16 @@ class RouteAnswer(RootModel[AnswerBody | DecisionOnly]):
     """The answer, or the decision alone where nothing else was asked for."""
 
 
+class CertifiedDecision(DecisionBody):
+    """A decision as it is kept, with what it takes to take it again; null from before that was kept."""
+
+    certificate: dict[str, JsonValue] | None = None
+
+
 class KeptDecision(BaseModel):
     """A decision as it was taken, and the answer it led to."""
 
-    decision: DecisionBody
+    decision: CertifiedDecision
     answer_id: str | None
     at: str
 
@@ -284,6 +291,7 @@ class Health(BaseModel):
 
     status: Literal["ok", "unavailable"]
     detail: str | None = None
+    degraded: list[str] | None = Field(default=None, examples=[["rate_limits"]])
 
 
 class ProblemError(BaseModel):

@@ -152,8 +152,13 @@ class PlatformStatus(BaseModel):
 
 
 class StatusBody(BaseModel):
-    """Every platform now, as this region's coordinator last published it."""
+    """Every platform now, as this region's coordinator last published it.
+
+    `settings_version` is the change of settings that the replica works with which answers; 0 is
+    what the files say.
+    """
 
     region: str
     snapshot: int
+    settings_version: int
     platforms: list[PlatformStatus]

@@ -12,6 +12,7 @@ import orjson
 from starlette.responses import Response
 
 from deployments.ingress import problem
+from deployments.security.rate_headers import RATE_LIMIT, RATE_LIMIT_POLICY
 from routing.errors import (
     BudgetExceeded,
     ConflictError,
@@ -45,6 +46,7 @@ _BRANCHES = re.compile(
     r"/(?:text|json_schema|mode|named|some|base64|url)(?=/|$)"
 )
 _SHOWN = 5
+_TOLD = ("www-authenticate", "retry-after", RATE_LIMIT, RATE_LIMIT_POLICY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def fault_of(error: Exception) -> Fault:
 def respond(error: Exception, shape: Callable[[Fault], object]) -> Response:
     """`error` as a response whose body is `shape` of its fault, with the usual headers."""
     usual = problem.response(error).headers
-    headers = {n: usual[n] for n in ("www-authenticate", "retry-after") if n in usual}
+    headers = {name: usual[name] for name in _TOLD if name in usual}
     if isinstance(error, BudgetExceeded):
         # Their clients repeat a 429 of themselves, unless they are told not to: not before midnight.
         headers["x-should-retry"] = "false"

@@ -17,8 +17,11 @@ from config.resolve import ResolvedPlatform, credential_of, resolve_platforms
 from config.settings import Settings
 from deployments.boot import SIMULATED, SIMULATOR_KEY, Boot
 from deployments.database import address_of
+from deployments.knowledge.discreet import DiscreetEmbedder
 from deployments.platforms.base import Connection
 from deployments.platforms.prices import embedding_price_of
+from deployments.privacy.bare import Bare
+from deployments.privacy.find import Finder
 from routing.clock import Clock, SystemClock
 from routing.exchange import Usage
 from routing.outcome import Outcome
@@ -77,9 +80,13 @@ class PlatformEmbedder:
             knowledge.embedding_model,
             simulated=simulated,
         )
-        return OpenAIEmbedder(
+        embedder = OpenAIEmbedder(
             resolved.name, connection, knowledge.embedding_model, books.book, clock
         )
+        privacy = settings.privacy
+        if privacy.pii == "off":
+            return embedder
+        return DiscreetEmbedder(embedder, Bare(Finder(privacy.kinds, privacy.region)))
 
 
 class Books:

@@ -5,6 +5,7 @@ GET and nothing to DELETE.
 """
 
 import logging
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,21 +19,27 @@ from starlette.types import Receive, Scope, Send
 from config.gateway import GatewaySecurity
 from deployments.mcp_gateway import hosts
 from deployments.mcp_gateway.caller import Caller
+from deployments.mcp_gateway.limited import Limited, refusal
 from deployments.mcp_gateway.resource_metadata import PATH, SCOPES, metadata_url, resource_url
 from deployments.mcp_gateway.wire import CALLER
-from deployments.security.gateway_tokens import GatewayTokens
+from deployments.security.gate import Gate
+from deployments.security.gateway_tokens import GatewayTokens, Granted
 from deployments.security.principal import Principal
 from deployments.security.reach import may_ask_about
+from deployments.security.trail import Deed, Trail, request_id
 from routing.errors import AccessError, MisdirectedRequest
 
 _log = logging.getLogger(__name__)
 
 Authenticate = Callable[[Request], Awaitable[Principal]]
+MustStand = Callable[[Principal], Awaitable[None]]
+"""Raises AccessError of a caller who was let in before and put out since."""
 
 # 4 MiB: the arguments of one call and the answers to its questions; the protocol's own bound.
 BODY_MAX = 4 * 1024 * 1024
 # Names of customers and conversations are shorter; what is longer is not one.
 NAME_MAX = 128
+NOBODY = Principal("", "")
 CUSTOMER = "x-supportmax-customer"
 """The header that names whom a connection is about; the client's settings say it, never a model."""
 CONVERSATION = "x-supportmax-conversation"
@@ -47,11 +54,22 @@ class Endpoint:
         authenticate: Authenticate,
         security: GatewaySecurity,
         tokens: GatewayTokens | None = None,
+        must_stand: MustStand | None = None,
+        trail: Trail | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        """`tokens` reads those of vendors that call tools themselves; None lets none of them in."""
+        """`tokens` reads those of vendors that call tools themselves; None lets none of them in.
+
+        For whom such a token was made is asked by `must_stand` at each use. Whoever is not let in
+        is put on `trail`. `gate` has the limits; None has none.
+        """
+        authenticate = authenticate if gate is None else gate.watching(authenticate)
         self._authenticate = authenticate
         self._tokens = tokens
+        self._must_stand = must_stand
+        self._limited = Limited(gate, self._denied)
         self._security = security
+        self._trail = trail
         self._sessions = StreamableHTTPSessionManager(
             server,
             stateless=True,
@@ -69,25 +87,31 @@ class Endpoint:
             await self._live(receive, send)
             return
         request = Request(scope, receive)
+        request_id.set(f"req_{uuid.uuid4().hex}")
         refused = self._knock(request)
         if refused is None:
             caller = await self._caller(request)
             if isinstance(caller, Caller):
                 scope[CALLER] = caller
-                await self._sessions.handle_request(scope, receive, send)
+                handle = self._sessions.handle_request
+                await self._limited.run(caller.principal, handle, scope, receive, send)
                 return
             refused = caller
         await refused(scope, receive, send)
 
     def _knock(self, request: Request) -> Response | None:
         """The refusal of what need not be authenticated first."""
+        if (refused := self._limited.refusal_of_address(request)) is not None:
+            return refused
         allowed = self._security
         match hosts.foreign(request.headers, allowed.allowed_hosts, allowed.allowed_origins):
             case "host":
+                self._denied("invalid_host")
                 return _refusal(
                     421, "invalid_host", "This Host is not in mcp.security.allowed_hosts."
                 )
             case "origin":
+                self._denied("invalid_origin")
                 return _refusal(
                     403, "invalid_origin", "This Origin is not in mcp.security.allowed_origins."
                 )
@@ -105,18 +129,12 @@ class Endpoint:
         bearer = _access_token(request)
         granted = None if self._tokens is None or bearer is None else self._tokens.read(bearer)
         if granted is not None:
-            # Whom it is about and what may be called stand in the token, and in no header.
-            return Caller(
-                granted.principal,
-                granted.customer,
-                granted.conversation_id,
-                tainted=True,
-                only=granted.tools,
-            )
+            return await self._of_token(request, granted)
         principal = await self._principal(request)
         if isinstance(principal, Response):
             return principal
         if not any(principal.may(scope) for scope in SCOPES):
+            self._denied("insufficient_scope", principal)
             return self._challenge(
                 request, 403, "insufficient_scope", f"This needs one of: {', '.join(SCOPES)}."
             )
@@ -125,24 +143,54 @@ class Endpoint:
             return _refusal(400, "invalid_header", f"Names have 1 to {NAME_MAX} characters.")
         if named[0] is not None and not may_ask_about(principal, named[0]):
             # Not 404, which tells clients of this protocol that their session is over.
+            self._denied("access_denied", principal, named[0])
             return _refusal(403, "access_denied", "There is no such customer.")
         # Whose words are in the client's conversation we cannot see, so the cautious rules hold.
         return Caller(
             principal, named[0], named[1], tainted=True, subject_token=_access_token(request)
         )
 
+    async def _of_token(self, request: Request, granted: Granted) -> Caller | Response:
+        """For whom a token of ours was made, unless they were put out since."""
+        if self._must_stand is not None:
+            try:
+                await self._must_stand(granted.principal)
+            except AccessError as error:
+                self._denied(error.code, granted.principal)
+                return self._challenge(request, 401, "invalid_token", error.detail)
+            except Exception:  # noqa: BLE001  the directory is away, or anything else of ours
+                _log.exception("a caller could not be held against the directory")
+                return _refusal(503, "unavailable", "Try again in a moment.", {"Retry-After": "1"})
+        # Whom it is about and what may be called stand in the token, and in no header.
+        return Caller(
+            granted.principal,
+            granted.customer,
+            granted.conversation_id,
+            tainted=True,
+            only=granted.tools,
+        )
+
     async def _principal(self, request: Request) -> Principal | Response:
         try:
             return await self._authenticate(request)
         except AccessError as error:
+            self._denied(error.code)
+            if error.code in {"rate_limited", "address_not_allowed"}:
+                return refusal(error)
             if error.code == "unauthenticated":
                 return self._challenge(request, 401, "invalid_token", error.detail)
             return self._challenge(request, 403, "insufficient_scope", error.detail)
         except MisdirectedRequest as error:
+            self._denied(error.code)
             return _refusal(421, error.code, error.detail)
         except Exception:  # noqa: BLE001  the store of keys is away, or anything else of ours
             _log.exception("a caller could not be authenticated")
             return _refusal(503, "unavailable", "Try again in a moment.", {"Retry-After": "1"})
+
+    def _denied(self, reason: str, who: Principal = NOBODY, about: str = "") -> None:
+        """Put on record who is not let in; `about` is whom they asked about."""
+        if self._trail is not None:
+            self._trail.note(who, Deed("POST /mcp", "denied", about, reason=reason))
 
     def _challenge(self, request: Request, status: int, error: str, detail: str) -> Response:
         where = metadata_url(resource_url(self._security, request, _mounted_at(request)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from config.privacy import Kind
 from routing.message import Json, JsonObject
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Tool:
     `name` is what callers say (`tools__refund_invoice`), `server` who answers, `local_name` what
     the tool is called there. `permission` is needed to see it and to call it. With
     `needs_approval` a human decides about every call. With `is_personal` its server knows callers
-    one by one, so only somebody who signed on can make a call.
+    one by one, so only somebody who signed on can make a call. `reveals` are the kinds of personal
+    data that a server of others is told of in a call; our own are told all.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Tool:
     timeout_s: float
     needs_approval: bool = False
     is_personal: bool = False
+    reveals: frozenset[Kind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 
 from deployments.security.principal import Principal
 from deployments.security.trail import Deed, Trail
-from routing.errors import AccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from starlette.requests import Request
+    from collections.abc import Mapping
 
     from actors.audit import Outcome
     from deployments.mcp_gateway.call_log import Ending
@@ -63,18 +60,3 @@ class ToolAudit:
         if self._trail is not None:
             action = "approval:approve" if approved else "approval:deny"
             await self._trail.commit(who, Deed(action, "begun", approval_id))
-
-
-def recording(
-    authenticate: "Callable[[Request], Awaitable[Principal]]", trail: Trail
-) -> "Callable[[Request], Awaitable[Principal]]":
-    """`authenticate`, with those on record whom it does not let in."""
-
-    async def authenticate_on_record(request: "Request") -> "Principal":
-        try:
-            return await authenticate(request)
-        except AccessError as error:
-            trail.note(Principal("", ""), Deed("POST /mcp", "denied", reason=error.code))
-            raise
-
-    return authenticate_on_record

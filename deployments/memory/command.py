@@ -8,18 +8,20 @@ from pathlib import Path
 
 import orjson
 
-from actors.database.engine import open_database
 from actors.memory import Memory
 from actors.memory.runbooks import Runbooks, read_runbook
 from config.document import read_document
 from config.loader import load_settings
 from config.problems import ConfigErrors
+from deployments.auditing import on_record
 from deployments.boot import Boot
 from deployments.database import address_of
+from deployments.key_management.opening import sealed_store
 from deployments.memory.opening import open_memory
 from routing.clock import Clock, rfc3339
 from routing.errors import ConfigError, RequestError
 
+ERASE = "memory.erase"
 # What a terminal shows of each kind.
 _SHOWN_MAX = 1_000
 
@@ -42,8 +44,12 @@ async def show(boot: Boot, tenant: str, user_id: str, clock: Clock) -> None:
 
 
 async def erase(boot: Boot, tenant: str, user_id: str, clock: Clock) -> bool:
-    """Erase it and print what was removed; False where the store of windows was away."""
-    async with _memory(boot, clock) as memory:
+    """Erase it and print what was removed; False where the store of windows was away.
+
+    Raises:
+        AuditUnavailable: it cannot be put on record, and nothing was removed.
+    """
+    async with on_record(boot, tenant, ERASE, clock, user_id), _memory(boot, clock) as memory:
         erased = await memory.erasure.erase(tenant, user_id)
     counts = {"erased": dict(erased.rows), "windows": erased.windows}
     body = {"user_id": user_id, **counts, "complete": erased.is_complete}
@@ -77,13 +83,10 @@ async def publish_file(runbooks: Runbooks, tenant: str, path: Path) -> tuple[str
 @asynccontextmanager
 async def _memory(boot: Boot, clock: Clock) -> AsyncIterator[Memory]:
     settings = load_settings(boot.config, os.environ, boot.profile).settings
-    database = open_database(address_of(boot, settings))
-    try:
-        await database.migrate()
+    address = address_of(boot, settings)
+    async with sealed_store(address, boot, settings.encryption, clock) as database:
         memory = await open_memory(settings, database, clock)
         try:
             yield memory
         finally:
             await memory.aclose()
-    finally:
-        await database.aclose()

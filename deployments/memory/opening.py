@@ -4,6 +4,7 @@ from actors.database.engine import Database
 from actors.memory import Memory, make_memory
 from actors.window_store import InProcessWindows, WindowStore
 from config.settings import Settings
+from deployments.redis_options import redis_options
 from routing.clock import Clock
 
 
@@ -18,18 +19,6 @@ def _store(settings: Settings, clock: Clock) -> WindowStore:
     redis = settings.redis
     if redis is None or settings.mcp.servers.memory.backend == "in_process":
         return InProcessWindows(clock)
-    # Here and not above: a laptop has no use for Redis' library, which takes a while to load.
-    from actors.redis_store import RedisOptions, RedisWindows  # noqa: PLC0415
+    from actors.redis_store import RedisWindows  # noqa: PLC0415  as in redis_options
 
-    password = None if redis.password is None else redis.password.get_secret_value()
-    options = RedisOptions(
-        urls=redis.urls,
-        is_cluster=redis.cluster,
-        username=redis.username,
-        password=password,
-        tls_ca_file=redis.tls_ca_file,
-        tls_cert_file=redis.tls_cert_file,
-        tls_key_file=redis.tls_key_file,
-        connections_max=redis.max_connections,
-    )
-    return RedisWindows(options, clock)
+    return RedisWindows(redis_options(redis), clock)

@@ -59,6 +59,10 @@ class BatchRunner:
         self._timeout_s = timeout_s
         self._tasks: dict[str, asyncio.Task[ChatReply | PlatformError]] = {}
 
+    def bound(self, in_flight_max: int, timeout_s: float) -> None:
+        """Other limits from now on; what is under way keeps its own."""
+        self._in_flight_max, self._timeout_s = in_flight_max, timeout_s
+
     @property
     def in_flight(self) -> int:
         """Requests under way in this replica."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from actors.database.accounts import Accounts
+from actors.database.accounts import Accounts, ApiKey
 from deployments.security.addresses import Address, Network
 from deployments.security.client_address import networks_of, within
 from deployments.security.principal import API_KEY, Principal
@@ -70,12 +70,26 @@ class ApiKeys:
         permissions = frozenset[str]().union(*(self._grants.get(role, ()) for role in key.roles))
         if key.scopes is not None:
             permissions &= key.scopes
-        principal = Principal(key.tenant, f"{API_KEY}{key.key_id}", key.roles, permissions)
+        principal = Principal(
+            key.tenant,
+            f"{API_KEY}{key.key_id}",
+            key.roles,
+            permissions,
+            as_of=key.created_at,
+            owner=_owner(key),
+        )
         networks = None if key.networks is None else networks_of(key.networks)
         if len(self._good) >= CACHE_MAX:
             self._good.clear()
         self._good[digest] = kept = _Kept(until, key.expires_at, principal, networks)
         return kept
+
+
+def _owner(key: ApiKey) -> str | None:
+    """Who made it; of keys that replaced one another on the machine itself, the first."""
+    if key.created_by is not None:
+        return key.created_by
+    return None if key.family in {None, key.key_id} else f"{API_KEY}{key.family}"
 
 
 def _unknown() -> AccessError:

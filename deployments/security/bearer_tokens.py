@@ -1,6 +1,7 @@
 """JWT access tokens as credentials: the same Principal an API key gives, with the roles of the claims."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from config.security import RoleRule
@@ -12,16 +13,11 @@ from routing.errors import AccessError, ConfigError
 
 
 class Vouching(Protocol):
-    """A provider, as far as what it says of people goes; of tokens or of SAML."""
+    """A provider, as far as what it says of people goes; of tokens, of SAML, or a directory."""
 
     @property
     def name(self) -> str:
-        """By which the configuration knows it."""
-        ...
-
-    @property
-    def issuer(self) -> str:
-        """By which it knows itself; there is one of each."""
+        """By which the configuration knows it; there is one of each."""
         ...
 
     @property
@@ -35,32 +31,51 @@ class Vouching(Protocol):
         ...
 
 
-class Entitlements:
-    """What somebody may do, by the claims a provider makes of them."""
+class RoleSource(Protocol):
+    """Who gives a person roles beside what a provider claims of them."""
 
-    def __init__(self, providers: Iterable[Vouching], grants: Mapping[str, frozenset[str]]) -> None:
+    def roles_of(self, tenant: str, subject: str) -> frozenset[str]:
+        """The roles the tenant's person has from here: at once, from what was read last.
+
+        A source whose last reading is too old to be believed gives none.
+        """
+        ...
+
+
+class Entitlements:
+    """What somebody may do, by the claims a provider makes of them and the roles `sources` add."""
+
+    def __init__(
+        self,
+        providers: Iterable[Vouching],
+        grants: Mapping[str, frozenset[str]],
+        sources: Sequence[RoleSource] = (),
+    ) -> None:
         """Read the rules.
 
         Raises:
             ConfigError: one gives a role that the policy does not know.
         """
         self._grants = grants
+        self._sources = tuple(sources)
         self._rules: dict[str, RoleRules] = {}
         for provider in providers:
             for rule in provider.roles:
                 if rule.role not in grants:
                     message = f"{provider.name}: the policy grants nothing to {rule.role}"
                     raise ConfigError("configuration", None, "sso.roles", message)
-            self._rules[provider.issuer] = RoleRules(provider.roles)
+            self._rules[provider.name] = RoleRules(provider.roles)
 
     def roles_in(self, provider: Vouching, claims: Mapping[str, object]) -> frozenset[str]:
         """The roles the provider's rules give; TokenRefused if there are more groups than anybody has."""
-        return self._rules[provider.issuer].roles_in(claims)
+        return self._rules[provider.name].roles_in(claims)
 
     def principal(self, provider: Vouching, subject: str, roles: frozenset[str]) -> Principal:
-        """Somebody of the provider's own tenant, with these roles."""
+        """Somebody of the provider's own tenant, with these roles and those that are theirs just now."""
+        tenant = provider.tenant
+        roles = roles.union(*(source.roles_of(tenant, subject) for source in self._sources))
         granted = frozenset[str]().union(*(self._grants.get(role, ()) for role in roles))
-        return Principal(provider.tenant, subject, roles, granted)
+        return Principal(tenant, subject, roles, granted)
 
 
 class BearerTokens:
@@ -81,7 +96,11 @@ class BearerTokens:
             verified = await self._verifier.verify(text)
             provider = verified.provider
             roles = self._entitlements.roles_in(provider, verified.claims)
-            principal = self._entitlements.principal(provider, verified.subject, roles)
+            principal = replace(
+                self._entitlements.principal(provider, verified.subject, roles),
+                as_of=verified.issued_at,
+                signed_on_at=_signed_on_at(verified.claims),
+            )
             if not provider.limit_by_scope:
                 return principal
             scopes = scopes_in(verified.claims)
@@ -89,4 +108,11 @@ class BearerTokens:
             raise AccessError(
                 "unauthenticated", f"The access token is refused: {error.reason}."
             ) from error
-        return Principal(principal.tenant, principal.subject, roles, principal.permissions & scopes)
+        return replace(principal, permissions=principal.permissions & scopes)
+
+
+def _signed_on_at(claims: Mapping[str, object]) -> float | None:
+    """When somebody last proved who they are, if their provider says it: tokens are renewed without."""
+    said = claims.get("auth_time")
+    is_time = isinstance(said, int | float) and not isinstance(said, bool)
+    return float(said) if is_time and isinstance(said, int | float) else None

@@ -95,6 +95,18 @@ def check_times(claims: Mapping[str, object], now: float) -> Lifetime:
     return Lifetime(issued_at, expires_at)
 
 
+def signed_on_at(claims: Mapping[str, object], now: float) -> float | None:
+    """When the person last proved who they are (`auth_time`), if the token says it.
+
+    Raises:
+        TokenRefused: what it says is no time, or is to come.
+    """
+    said_at = _time(claims, "auth_time")
+    if said_at is not None and said_at > now + LEEWAY_S:
+        raise TokenRefused("not yet valid")
+    return said_at
+
+
 def subject_of(claims: Mapping[str, object], provider: IdentityProvider) -> str:
     """Whom the token is about, named apart from the subjects of every other provider.
 

@@ -1,6 +1,9 @@
 """What can go wrong while somebody says who they are."""
 
-from routing.errors import SupportMaxError
+import math
+from collections.abc import Mapping
+
+from routing.errors import AccessError, SupportMaxError
 
 
 class TokenRefused(SupportMaxError):
@@ -22,3 +25,17 @@ class IdentityProviderUnavailable(SupportMaxError):
         super().__init__(provider, detail)
         self.provider = provider
         self.detail = detail
+
+
+class RateLimited(AccessError):
+    """A limit is used up for the moment; `headers` say which, and when it is not."""
+
+    def __init__(self, detail: str, retry_after_s: float, headers: Mapping[str, str]) -> None:
+        super().__init__("rate_limited", detail, retry_after_s)
+        self.args = (detail, retry_after_s, headers)
+        self.headers = headers
+
+    @property
+    def retry_after_header(self) -> str:
+        """Whole seconds, rounded up."""
+        return str(max(1, math.ceil(self.retry_after_s or 0.0)))

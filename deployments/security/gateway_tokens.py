@@ -68,6 +68,7 @@ class GatewayTokens:
             "jti": secrets.token_hex(8),
             "tenant": principal.tenant,
             "sub": principal.subject,
+            "owner": principal.owner,
             "roles": sorted(principal.roles),
             "permissions": sorted(permissions & principal.permissions),
             "customer": granted.customer,
@@ -100,6 +101,7 @@ class GatewayTokens:
                 "iat": int(made_at),
                 "tenant": str(tenant),
                 "sub": str(subject),
+                "owner": str() | None as owner,
                 "roles": list(roles),
                 "permissions": list(permissions),
                 "customer": str() | None as customer,
@@ -117,5 +119,8 @@ class GatewayTokens:
             subject,
             frozenset(str(role) for role in roles),
             frozenset(str(permission) for permission in permissions),
+            # Seconds are whole in a token: what was made in this one was made at its beginning.
+            as_of=float(made_at),
+            owner=owner,
         )
         return Granted(principal, customer, conversation, frozenset(str(tool) for tool in tools))

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config.identity import IdentityProvider
-from deployments.security.claims import audiences_of, check_issuer, check_times, subject_of
+from deployments.security.claims import (
+    audiences_of,
+    check_issuer,
+    check_times,
+    signed_on_at,
+    subject_of,
+)
 from deployments.security.compact import Compact, take_apart
 from deployments.security.discovery import Directory
 from deployments.security.errors import TokenRefused
@@ -23,11 +29,15 @@ LOGOUT_LIFE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class SignedOn:
-    """Somebody of whom a provider just said that it is they."""
+    """Somebody of whom a provider just said that it is they.
+
+    `at` is when they last proved it, in seconds since the epoch, if the provider says so.
+    """
 
     subject: str
     claims: Mapping[str, object]
     session: str | None
+    at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,8 @@ async def read_id_token(
     check_times(token.claims, now)
     _check_access_hash(token, access_token)
     subject = subject_of(token.claims, provider)
-    return SignedOn(subject, token.claims, _name(token.claims, "sid"))
+    at = signed_on_at(token.claims, now)
+    return SignedOn(subject, token.claims, _name(token.claims, "sid"), at)
 
 
 async def read_logout_token(

@@ -23,6 +23,15 @@ def read_pepper(path: Path) -> KeyHash:
     """How keys are hashed: the file's first line hashes new ones, every line opens old ones.
 
     Raises:
+        ConfigError: as `read_peppers`.
+    """
+    return KeyHash(read_peppers(path))
+
+
+def read_peppers(path: Path) -> list[bytes]:
+    """The file's lines, the one in force first.
+
+    Raises:
         ConfigError: the file cannot be read, or what it holds are no peppers.
     """
     try:
@@ -33,4 +42,4 @@ def read_pepper(path: Path) -> KeyHash:
     if not 0 < len(lines) <= _LINES_MAX or any(len(line) < _BYTES for line in lines):
         message = f"put 1 to {_LINES_MAX} lines of {_BYTES} or more characters into it"
         raise ConfigError(str(path), None, "", message)
-    return KeyHash(lines)
+    return lines

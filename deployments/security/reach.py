@@ -18,3 +18,8 @@ def reach_of(principal: Principal) -> Audience:
 def may_ask_about(principal: Principal, customer: str) -> bool:
     """Whether the caller may see what concerns this customer: their own, or any with the permission."""
     return customer == principal.subject or principal.may(ANY_CUSTOMER)
+
+
+def customer_of(principal: Principal, named: str | None) -> str | None:
+    """Whom a request is about: who may ask about nobody else asks about themselves, whoever they name."""
+    return named if principal.may(ANY_CUSTOMER) else principal.subject

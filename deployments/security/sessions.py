@@ -9,13 +9,14 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from actors.database.sessions import SessionRow, SessionStore
 from deployments.security.principal import Principal
+from deployments.security.standing import Standing
 from deployments.security.trail import Trail
 from routing.clock import Clock
 from routing.errors import AccessError
@@ -50,8 +51,15 @@ class Sessions:
     """Opens, recognises and ends sessions."""
 
     def __init__(
-        self, store: SessionStore, principal_of: PrincipalOf, clock: Clock, trail: Trail
+        self,
+        store: SessionStore,
+        principal_of: PrincipalOf,
+        clock: Clock,
+        trail: Trail,
+        standing: Standing | None = None,
     ) -> None:
+        """`standing` is who may have a session at all; without it, all whom a provider vouches for."""
+        self._standing = standing
         self._store = store
         self._principal_of = principal_of
         self._clock = clock
@@ -67,14 +75,18 @@ class Sessions:
         provider_session: str | None,
         id_token: str,
         ends_at: float | None = None,
+        signed_on_at: float | None = None,
     ) -> str:
         """A new session's secret, which nobody has seen before: none is ever taken over.
 
         It is over at `ends_at` (seconds since the epoch) if the provider says one, and in any case
-        after ABSOLUTE_S.
+        after ABSOLUTE_S. `signed_on_at` is when the person proved who they are, if the provider
+        says so: it may have let them through to this session without asking.
 
         Raises:
+            AccessError: the directory does not let them in.
             AuditUnavailable: who signs on cannot be put on record, so there is none.
+            DatabaseUnavailable: whom the directory lets in cannot be read.
         """
         secret = secrets.token_urlsafe(_BYTES)
         now = self._clock.now()
@@ -90,7 +102,10 @@ class Sessions:
             seen_at=now,
             expires_at=now + ABSOLUTE_S if ends_at is None else min(now + ABSOLUTE_S, ends_at),
             sealed_id_token=_seal(secret, id_hash, id_token),
+            # Never later than now, which a clock that is ahead would say.
+            signed_on_at=None if signed_on_at is None else min(signed_on_at, now),
         )
+        await self._must_stand(row)
         await self._trail.signed_on(Principal(tenant, subject, roles), provider)
         await self._store.add(row)
         return secret
@@ -107,7 +122,8 @@ class Sessions:
         kept = self._open.get(id_hash)
         now = self._clock.now()
         if kept is not None and self._clock.monotonic() < kept[0] and now < kept[1].row.expires_at:
-            return kept[1]
+            # What a row says is kept; what its holder may do is asked at each use, for roles change.
+            return replace(kept[1], principal=self._holder(kept[1].row))
         until = self._clock.monotonic() + CACHE_S
         self._open.pop(id_hash, None)
         row = await self._store.find(id_hash)
@@ -115,9 +131,7 @@ class Sessions:
             raise _over()
         if now >= row.seen_at + IDLE_S:
             raise _over()
-        principal = self._principal_of(row)
-        if principal is None or principal.tenant != row.tenant:
-            raise _over()
+        principal = self._holder(row)
         if now >= row.seen_at + _SEEN_S:
             await self._store.seen(row, now)
         if len(self._open) >= CACHE_MAX:
@@ -135,6 +149,23 @@ class Sessions:
             return None
         self._trail.signed_off(Principal(row.tenant, row.subject, row.roles), row.provider)
         return None if row.sealed_id_token is None else _unseal(secret, row)
+
+    async def _must_stand(self, row: SessionRow) -> None:
+        if self._standing is None:
+            return
+        await self._standing.refresh()
+        try:
+            who = Principal(row.tenant, row.subject, row.roles, as_of=row.created_at)
+            self._standing.must_stand(who)
+        except AccessError:
+            self._trail.sign_on_refused(row.tenant, row.provider, "not_active")
+            raise
+
+    def _holder(self, row: SessionRow) -> Principal:
+        principal = self._principal_of(row)
+        if principal is None or principal.tenant != row.tenant:
+            raise _over()
+        return replace(principal, as_of=row.created_at)
 
     def forget(self) -> None:
         """Look every session up again: some were ended otherwise."""

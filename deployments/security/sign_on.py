@@ -1,7 +1,7 @@
 """Signing on by OpenID Connect: the authorization code flow with PKCE, and both ways of signing off.
 
-What a browser brings back counts only together with the attempt it belongs to, which is kept here,
-is bound to that browser by a cookie, and is used once.
+What a browser brings back counts only together with the attempt it belongs to, which is sealed into a
+cookie of that browser, and lets somebody in once.
 """
 
 import re
@@ -52,7 +52,9 @@ class SignOn:
         store: SessionStore,
         clock: Clock,
         trail: Trail,
+        asks_after_s: float | None = None,
     ) -> None:
+        """Providers ask anew who signed on with them longer ago than `asks_after_s`; None is as they like."""
         self._providers = {each.name: each for each in providers if each.signs_on}
         self._directory = directory
         self._transport = transport
@@ -62,20 +64,16 @@ class SignOn:
         self._store = store
         self._clock = clock
         self._trail = trail
+        # Core 3.1.2.1; a provider that is told this has to say `auth_time`.
+        self._asked = {} if asks_after_s is None else {"max_age": str(int(asks_after_s))}
 
     @property
     def names(self) -> frozenset[str]:
         """The providers there are."""
         return frozenset(self._providers)
 
-    @property
-    def origins(self) -> frozenset[str]:
-        """Where our own pages are; requests by cookie come from nowhere else."""
-        parts = (urlsplit(str(each.public_url)) for each in self._providers.values())
-        return frozenset(f"{part.scheme}://{part.netloc}" for part in parts)
-
-    async def begin(self, name: str | None, wanted: str | None, browser: str | None) -> Begun:
-        """Begin an attempt. A browser that has several at once keeps one secret for all.
+    async def begin(self, name: str | None, wanted: str | None, held: Mapping[str, str]) -> Begun:
+        """Begin an attempt, beside those whose cookies the browser holds.
 
         Raises:
             RequestError: no such provider, or `wanted` leads elsewhere.
@@ -86,32 +84,35 @@ class SignOn:
         if addresses.authorization is None or addresses.token is None:
             raise IdentityProviderUnavailable(provider.name, f"{provider.name} offers no sign-on")
         nonce, verifier = fresh(), fresh()
-        state, secret = await self._attempts.begin(
-            provider.name, wanted or "/", browser, nonce, verifier
-        )
+        state, kept = self._attempts.begin(provider.name, wanted or "/", held, nonce, verifier)
         client = self._client(provider)
         url, _ = client.create_authorization_url(
-            addresses.authorization, state=state, code_verifier=verifier, nonce=nonce
+            addresses.authorization,
+            state=state,
+            code_verifier=verifier,
+            nonce=nonce,
+            **self._asked,
         )
-        return Begun(str(url), secret)
+        return Begun(str(url), kept)
 
     async def finish(
         self,
         callback: str,
         answer: Mapping[str, str],
-        browser: str | None,
+        held: Mapping[str, str],
         previous: str | None,
     ) -> Finished:
         """What comes of an attempt: a new session, whatever session there was before.
 
-        `callback` is the path the browser came back to, `answer` what it brought.
+        `callback` is the path the browser came back to, `answer` what it brought, and `held` the
+        cookies of its attempts. One that came to nothing, the provider being away, may come again.
 
         Raises:
             AccessError: somebody else's attempt, a used one, or not what the provider says.
             IdentityProviderUnavailable: the provider cannot be asked.
         """
-        row = await self._attempts.take(answer.get("state", ""), browser)
-        provider = self._providers.get(row.provider)
+        attempt = await self._attempts.open(answer.get("state", ""), held)
+        provider = self._providers.get(attempt.provider)
         if provider is None or provider.callback != callback:
             raise again("it came back by another provider's address")
         addresses = await self._directory.addresses(provider)
@@ -120,10 +121,10 @@ class SignOn:
             said = answer["error"]
             why = said if _ERROR.fullmatch(said) else "an error"
             raise AccessError("unauthenticated", f"{provider.name} did not sign you on: {why}.")
-        id_token, access_token = await self._exchange(provider, addresses, answer, row.verifier)
+        id_token, access_token = await self._exchange(provider, addresses, answer, attempt.verifier)
         try:
             found = await read_id_token(
-                id_token, provider, self._directory, row.nonce, access_token, self._clock.now()
+                id_token, provider, self._directory, attempt.nonce, access_token, self._clock.now()
             )
             told = await self._told(provider, addresses, found, access_token)
             roles = self._entitlements.roles_in(provider, told)
@@ -131,12 +132,19 @@ class SignOn:
             self._trail.sign_on_refused(provider.tenant, provider.name, error.reason)
             detail = f"What {provider.name} says is refused: {error.reason}."
             raise AccessError("unauthenticated", detail) from error
+        await self._attempts.use_up(attempt.state, attempt.expires_at)
         secret = await self._sessions.open(
-            provider.tenant, found.subject, provider.name, roles, found.session, id_token
+            provider.tenant,
+            found.subject,
+            provider.name,
+            roles,
+            found.session,
+            id_token,
+            signed_on_at=found.at,
         )
         if previous:
             await self._sessions.end(previous)
-        return Finished(secret, row.next)
+        return Finished(secret, attempt.next, (self._attempts.name_of(attempt.state),))
 
     async def sign_off(self, secret: str, provider_name: str) -> str | None:
         """End the session here, and say where the provider ends its own, if it can."""
@@ -216,7 +224,8 @@ class SignOn:
             )
         except AuthlibBaseError as error:
             raise again(f"{provider.name} refuses the code") from error
-        except (httpx2.HTTPError, ValueError, TypeError) as error:
+        except (httpx2.HTTPError, ValueError, TypeError, RecursionError) as error:
+            # The last is what ten thousand brackets make of a reader of JSON.
             detail = f"{provider.name} did not take the code: {type(error).__name__}"
             raise IdentityProviderUnavailable(provider.name, detail) from error
         id_token, access_token = token.get("id_token"), token.get("access_token")

@@ -5,14 +5,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from config.identity import provider_of, saml_of
+from config.saml import KINDS
 from config.security import SsoSettings
 from deployments.security.bearer_tokens import BearerTokens, Entitlements
 from deployments.security.discovery import Directory, client_for
 from deployments.security.errors import TokenRefused
 from deployments.security.principal import Principal
 from deployments.security.rbac import Roles, load_roles
+from deployments.security.saml.files import read_files
 from deployments.security.saml.response import read_response
-from deployments.security.saml.sign_on import read_files
 from deployments.security.tokens import TokenVerifier
 from routing.clock import Clock, SystemClock
 from routing.errors import AccessError
@@ -51,7 +52,8 @@ class SSOProvider:
         sso = SsoSettings.model_validate({"provider": provider, **settings})
         called = name or provider.replace("_", "-")
         self._clock = clock or SystemClock()
-        self._saml = read_files(saml_of(called, sso)) if sso.provider == "saml" else None
+        is_saml = sso.provider in KINDS
+        self._saml = read_files(saml_of(called, sso), self._clock.now()) if is_saml else None
         every = () if self._saml is not None else (provider_of(called, sso),)
         self._http = client_for(every)
         self._directory = Directory(every, self._http, self._clock)
@@ -76,8 +78,9 @@ class SSOProvider:
             raise AccessError("unauthenticated", "An answer nobody asked for opens nothing.")
         provider = self._saml.provider
         try:
-            expected = self._saml.expects(request_id)
-            found = await asyncio.to_thread(read_response, token, expected, self._clock.now())
+            now = self._clock.now()
+            expected = self._saml.expects(request_id, now)
+            found = await asyncio.to_thread(read_response, token, expected, now)
             roles = self._entitlements.roles_in(provider, found.attributes)
         except TokenRefused as error:
             detail = f"The response is refused: {error.reason}."

@@ -90,6 +90,7 @@ class ApprovalQueue:
                 tainted=caller.tainted,
                 requested_at=now,
                 expires_at=now + LIVES_S,
+                person=principal.person,
             )
         )
         if row is None:
@@ -105,7 +106,8 @@ class ApprovalQueue:
         """
         approver.must(DECIDE)
         row = await self._found(approver.tenant, approval_id)
-        if row.principal == approver.subject:
+        if row.principal == approver.subject or row.person == approver.person:
+            # Their own word by another key of theirs is their own word.
             raise AccessError("forbidden", "Who asks for a call does not approve it.")
         return await self._decided(row, approver, approved=approved)
 
@@ -229,7 +231,7 @@ def requester_of(row: ApprovalRow, authority: Principal) -> Caller:
     The permissions somebody had when they asked are not kept. The one who approves lends theirs:
     nobody can have done by others what they may not do themselves.
     """
-    asked = Principal(row.tenant, row.principal, row.roles, authority.permissions)
+    asked = Principal(row.tenant, row.principal, row.roles, authority.permissions, owner=row.person)
     return Caller(asked, row.customer, row.conversation_id, row.tainted)
 
 

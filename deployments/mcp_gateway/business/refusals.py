@@ -2,12 +2,26 @@
 
 from pydantic import ValidationError
 
-from actors.database.tool_calls import Known, Outcome, Postponed, Reused, UnderWay, Unfinished
+from actors.database.tool_calls import (
+    Forgotten,
+    Known,
+    Outcome,
+    Postponed,
+    Reused,
+    UnderWay,
+    Unfinished,
+)
 from routing.errors import ConflictError, RequestError, SupportMaxError, Violation
 
 # A model corrects a few at a time, and what it invented may be any number of any length.
 _SHOWN = 10
 _PART_MAX = 64
+
+_REUSED = "The idempotency key was used for another call."
+_UNDER_WAY = "This call is under way; ask again with the same key."
+_FORGOTTEN = "It was begun before, and what came of it was erased. Do not make it again."
+_REPEATABLE = "It was begun and its end is not known; with the same key it is made again."
+_UNFINISHED = "It was begun and its end is not known; a human has to look. Do not make it again."
 
 
 def refusal(error: SupportMaxError) -> Outcome:
@@ -20,6 +34,7 @@ def refusal(error: SupportMaxError) -> Outcome:
 
 def told(done: Known | Postponed, *, may_repeat: bool) -> Outcome:
     """What the journal knows of a call, as its outcome; `may_repeat` is the tool's own word."""
+    code, message = "outcome_unknown", _REPEATABLE if may_repeat else _UNFINISHED
     match done:
         case Outcome():
             return done
@@ -27,19 +42,14 @@ def told(done: Known | Postponed, *, may_repeat: bool) -> Outcome:
             message = f"Nothing was done: {reason}. A human has to approve it; call it again."
             return refusal(RequestError("approval_needed", message))
         case Reused():
-            message = "The idempotency key was used for another call."
-            return refusal(ConflictError("idempotency_key_reused", message))
+            code, message = "idempotency_key_reused", _REUSED
         case UnderWay():
-            message = "This call is under way; ask again with the same key."
-            return refusal(ConflictError("under_way", message))
-        case Unfinished() if may_repeat:
-            message = "It was begun and its end is not known; with the same key it is made again."
-            return refusal(ConflictError("outcome_unknown", message))
+            code, message = "under_way", _UNDER_WAY
+        case Forgotten():
+            message = _FORGOTTEN
         case Unfinished():
-            message = (
-                "It was begun and its end is not known; a human has to look. Do not make it again."
-            )
-            return refusal(ConflictError("outcome_unknown", message))
+            pass
+    return refusal(ConflictError(code, message))
 
 
 def invalid(error: ValidationError) -> RequestError:

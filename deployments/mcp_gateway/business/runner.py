@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from actors.database import Database
 from actors.database.approvals import ApprovalRow, Approvals, keep_outcome
+from actors.database.sealing import Keys
 from actors.database.tool_calls import (
     Begun,
     Known,
@@ -113,7 +114,9 @@ class ToolRunner:
         call = self._new_call(ready, idempotency_key, approval)
         ready = replace(ready, call=replace(ready.call, id=call.id))
         if ready.tool.work is not None:
-            done = await self._calls.once(call, self._transaction(ready, ready.tool.work, approval))
+            keys = await self._database.sealing.to_seal(call.tenant)
+            transaction = self._transaction(ready, ready.tool.work, approval, keys)
+            done = await self._calls.once(call, transaction)
         else:
             done = await self._asking(ready, call, approval)
         return told(done, may_repeat=ready.tool.repeatable)
@@ -122,8 +125,8 @@ class ToolRunner:
         """Whether a call was made under the key: another one is answered from it, or refused."""
         if idempotency_key is None:
             return False
-        principal, key = caller.principal, f"key:{idempotency_key}"
-        return await self._calls.knows(principal.tenant, principal.subject, key)
+        call_id = _id_of(caller, f"key:{idempotency_key}")
+        return await self._calls.knows(caller.principal.tenant, call_id)
 
     def prepare(self, caller: Caller, name: str, arguments: JsonObject) -> Ready:
         """Check a call without making it.
@@ -184,12 +187,11 @@ class ToolRunner:
             kept = f"approval:{approval.id}"
         else:
             kept = f"random:{secrets.token_hex(16)}" if key is None else f"key:{key}"
-        name = f"{principal.tenant}\n{principal.subject}\n{kept}"
         return NewCall(
             tenant=principal.tenant,
             principal=principal.subject,
             key=kept,
-            id=hashlib.sha256(name.encode()).hexdigest()[:24],
+            id=_id_of(caller, kept),
             tool=ready.tool.name,
             args_hash=ready.hashed,
             customer=ready.call.customer or None,
@@ -199,7 +201,7 @@ class ToolRunner:
         )
 
     def _transaction(
-        self, ready: Ready, work: InTransaction, approval: ApprovalRow | None
+        self, ready: Ready, work: InTransaction, approval: ApprovalRow | None, keys: Keys
     ) -> Transaction:
         roles = ready.caller.principal.roles
         if approval is not None:
@@ -219,7 +221,8 @@ class ToolRunner:
             except _REFUSALS as error:
                 outcome = refusal(error)
             if approval is not None:
-                keep_outcome(connection, approval, outcome.body, ready.call.now, outcome.is_error)
+                now, is_error = ready.call.now, outcome.is_error
+                keep_outcome(connection, keys, approval, outcome.body, now, is_error)
             return outcome
 
         return transact
@@ -276,6 +279,11 @@ def _result(tool: BusinessTool, result: object) -> Outcome:
     if not isinstance(result, tool.result):
         raise TypeError(f"{tool.name} gave a {type(result).__name__}, not a {tool.result.__name__}")
     return Outcome(result.model_dump(mode="json"), is_error=False)
+
+
+def _id_of(caller: Caller, key: str) -> str:
+    name = f"{caller.principal.tenant}\n{caller.principal.subject}\n{key}"
+    return hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
 def _fresh_id() -> str:

@@ -156,6 +156,7 @@ def terms_of(name: str, owner: str, said: Federated) -> Terms:
         said.trust_on_first_use,
         said.elicitation == "relay",
         rules,
+        reveals=frozenset(said.reveal),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from config.privacy import Kind
 from deployments.mcp_gateway.tool import SideEffect, Tool, offered_name
 from deployments.mcp_gateway.upstreams.definition import Definition, cleaned, shown
 from deployments.mcp_gateway.upstreams.relay import LABEL_MAX
@@ -34,6 +35,7 @@ class Terms:
     relays_questions: bool = False
     rules: Mapping[str, Rule] = field(default_factory=dict)
     is_personal: bool = False
+    reveals: frozenset[Kind] = frozenset()
 
 
 _DEFAULT = Rule()
@@ -59,6 +61,7 @@ def offer(terms: Terms, definition: Definition) -> Tool:
         timeout_s=terms.timeout_s + GRACE_S,
         needs_approval=rule.needs_approval,
         is_personal=terms.is_personal,
+        reveals=terms.reveals,
     )
 
 

@@ -15,7 +15,8 @@ PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig#"
 ENCRYPTION = "http://www.w3.org/2001/04/xmlenc#"
-NAMES = {"p": PROTOCOL, "a": ASSERTION, "ds": SIGNATURE, "xenc": ENCRYPTION}
+METADATA = "urn:oasis:names:tc:SAML:2.0:metadata"
+NAMES = {"p": PROTOCOL, "a": ASSERTION, "ds": SIGNATURE, "xenc": ENCRYPTION, "md": METADATA}
 
 # Of Entra's with 150 groups, 40 KB.
 DOCUMENT_MAX = 256 * 1024

@@ -23,19 +23,22 @@ from deployments.security.saml.document import (
     text_of,
 )
 from deployments.security.saml.encryption import decrypted
+from deployments.security.saml.names import NAME_MAX, NameId, name_in
 from deployments.security.saml.signature import signed
 
 _SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 _BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 # Providers give five minutes to an hour.
 _LIFE_MAX_S = 24 * 3600.0
-_NAME_MAX = 255
 _CONDITIONS = {f"{{{ASSERTION}}}{name}" for name in ("AudienceRestriction", "OneTimeUse")}
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an answer has to fit: whom we asked, who we are, and what we asked."""
+    """What an answer has to fit: whom we asked, who we are, and what we asked.
+
+    `contexts` are the ways to show who one is of which one was demanded; any, where there is none.
+    """
 
     issuer: str
     certificates: Sequence[Certificate]
@@ -43,19 +46,27 @@ class Expected:
     recipient: str
     request_id: str
     key: RSAPrivateKey | None = None
+    contexts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Asserted:
     """Who signed on, by the provider's name, and what it says of them.
 
-    `ends_at` is when their session has to end (SessionNotOnOrAfter), in seconds since the epoch.
+    `name_id` is the name as the provider knows it again, `ends_at` is when their session has to end
+    (SessionNotOnOrAfter), `at` when they proved who they are (AuthnInstant), in seconds since the epoch.
     """
 
-    name: str
+    name_id: NameId
     attributes: Mapping[str, list[str]]
     session: str | None
     ends_at: float | None
+    at: float | None
+
+    @property
+    def name(self) -> str:
+        """The name alone."""
+        return self.name_id.text
 
 
 def read_response(text: str, expected: Expected, now: float) -> Asserted:
@@ -143,8 +154,12 @@ def _check_assertion(assertion: Element, expected: Expected, now: float) -> None
         raise TokenRefused("issuer")
     _check_conditions(one(assertion, "a:Conditions"), expected, now)
     statement = one(assertion, "a:AuthnStatement")
-    if (until := statement.get("SessionNotOnOrAfter")) is not None and _time(until) <= now:
+    if expected.contexts and _context(statement) not in expected.contexts:
+        raise TokenRefused("authentication context")
+    if (until := statement.get("SessionNotOnOrAfter")) is not None and time_in(until) <= now:
         raise TokenRefused("expired")
+    if (at := statement.get("AuthnInstant")) is not None and time_in(at) > now + LEEWAY_S:
+        raise TokenRefused("not yet valid")
     if not any(
         _confirms(each, expected, now)
         for each in one(assertion, "a:Subject").findall("a:SubjectConfirmation", NAMES)
@@ -156,9 +171,9 @@ def _check_conditions(conditions: Element, expected: Expected, now: float) -> No
     # Core 2.5.1: what is not understood makes the whole assertion void.
     if any(child.tag not in _CONDITIONS for child in conditions):
         raise TokenRefused("conditions")
-    if (begins := conditions.get("NotBefore")) is not None and _time(begins) > now + LEEWAY_S:
+    if (begins := conditions.get("NotBefore")) is not None and time_in(begins) > now + LEEWAY_S:
         raise TokenRefused("not yet valid")
-    ends_at = _time(conditions.get("NotOnOrAfter"))
+    ends_at = time_in(conditions.get("NotOnOrAfter"))
     if not now - LEEWAY_S < ends_at <= now + _LIFE_MAX_S:
         raise TokenRefused("expired")
     restrictions = conditions.findall("a:AudienceRestriction", NAMES)
@@ -178,27 +193,38 @@ def _confirms(confirmation: Element, expected: Expected, now: float) -> bool:
         and data.get("Recipient") == expected.recipient
         and data.get("InResponseTo") == expected.request_id
         and data.get("NotBefore") is None
-        and _time(data.get("NotOnOrAfter")) > now - LEEWAY_S
+        and time_in(data.get("NotOnOrAfter")) > now - LEEWAY_S
     )
 
 
 def _asserted(assertion: Element) -> Asserted:
-    name = text_of(one(assertion, "a:Subject/a:NameID"))
-    if not 0 < len(name) <= _NAME_MAX or not name.isprintable():
-        raise TokenRefused("name")
+    name = name_in(one(assertion, "a:Subject/a:NameID"))
     attributes = dict[str, list[str]]()
     for attribute in assertion.findall("a:AttributeStatement/a:Attribute", NAMES):
         values = [text_of(value) for value in attribute.findall("a:AttributeValue", NAMES)]
         attributes.setdefault(str(attribute.get("Name", "")), []).extend(values)
     statement = one(assertion, "a:AuthnStatement")
     session = statement.get("SessionIndex")
-    if not session or len(session) > _NAME_MAX:
+    if not session or len(session) > NAME_MAX:
         session = None
-    until = statement.get("SessionNotOnOrAfter")
-    return Asserted(name, attributes, session, None if until is None else _time(until))
+    until, at = statement.get("SessionNotOnOrAfter"), statement.get("AuthnInstant")
+    return Asserted(
+        name,
+        attributes,
+        session,
+        ends_at=None if until is None else time_in(until),
+        at=None if at is None else time_in(at),
+    )
 
 
-def _time(text: str | None) -> float:
+def _context(statement: Element) -> str | None:
+    """How it was shown; Core 2.7.2.2: by one class, or by a declaration that nobody here can read."""
+    context = at_most_one(statement, "a:AuthnContext")
+    named = None if context is None else at_most_one(context, "a:AuthnContextClassRef")
+    return None if named is None else text_of(named)
+
+
+def time_in(text: str | None) -> float:
     """Seconds since the epoch; SAML's times are UTC and say so."""
     try:
         moment = datetime.fromisoformat(str(text))

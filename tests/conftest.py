@@ -41,6 +41,8 @@ def _migrated(postgres: postgresql.Postgres) -> Server:
 
 
 @pytest.fixture
-def postgres_server(postgres: postgresql.Postgres, _migrated: Server) -> Server:
+def postgres_server(postgres: postgresql.Postgres, _migrated: Server) -> Iterator[Server]:
     """A migrated database of the test's own on it."""
-    return postgres.new(_migrated)
+    server = postgres.new(_migrated)
+    yield server
+    postgres.drop(server)

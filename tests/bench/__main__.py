@@ -19,12 +19,15 @@ from tests import redis_servers
 from tests.bench import (
     audit,
     knowledge,
+    limits,
     mcp,
     memory,
     outages,
     platforms,
     platforms_report,
+    privacy,
     road,
+    sealing,
     security,
 )
 
@@ -76,6 +79,24 @@ def _security(progress: Progress, console: Console) -> dict[str, object]:
     return security.plain(found)
 
 
+def _privacy(progress: Progress, console: Console) -> dict[str, object]:
+    found = privacy.measure(progress)
+    privacy.show(found, console)
+    return privacy.plain(found)
+
+
+def _limits(progress: Progress, console: Console) -> dict[str, object]:
+    found = limits.measure(progress)
+    limits.show(found, console)
+    return limits.plain(found)
+
+
+def _sealing(progress: Progress, console: Console) -> dict[str, object]:
+    found = sealing.measure(progress)
+    sealing.show(found, console)
+    return sealing.plain(found)
+
+
 def _audit(progress: Progress, console: Console) -> dict[str, object]:
     found = audit.measure(progress)
     audit.show(found, console)
@@ -90,7 +111,10 @@ PARTS: Mapping[str, Callable[[Progress, Console], dict[str, object]]] = {
     "memory": _memory,
     "mcp": _mcp,
     "security": _security,
+    "privacy": _privacy,
+    "limits": _limits,
     "audit": _audit,
+    "sealing": _sealing,
 }
 
 

@@ -65,7 +65,7 @@ class Report:
     def print(self, console: Console) -> None:
         """Tables for people."""
         console.print(_rates(self.found))
-        console.print(_targets(self.targets()))
+        console.print(targets_table(self.targets()))
         console.print(_costs(self.found, self.memory_mb))
         console.print(
             f"At rest the product takes {self.idle_percent:.0f} % of a core; at 1 client it adds "
@@ -80,7 +80,7 @@ class Report:
             "rounds": self.rounds,
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],
-            "targets": [{**asdict(target), "met": target.met} for target in self.targets()],
+            "targets": plain_targets(self.targets()),
             "cases": {one.case.name: _plain(one) for one in self.found},
             "idle_percent": self.idle_percent,
             "added_ratio": self.found[0].added_ratio(),
@@ -125,7 +125,13 @@ def _rates(found: list[Found]) -> Table:
     return table
 
 
-def _targets(targets: list[Target]) -> Table:
+def plain_targets(targets: list[Target]) -> list[dict[str, object]]:
+    """Promises for bench.json, with what became of them."""
+    return [{**asdict(target), "met": target.met} for target in targets]
+
+
+def targets_table(targets: list[Target]) -> Table:
+    """Promises for people, with what became of them."""
     table = Table(title="Targets", title_justify="left")
     for heading in ("", "measured", "target", ""):
         table.add_column(heading, justify="right" if heading else "left")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from pydantic import BaseModel
 from starlette.responses import Response
 from typing_extensions import override
 
@@ -16,7 +17,6 @@ from deployments.boot import Boot
 from deployments.ingress import api, routes
 from deployments.ingress.auth_entry import AuthEntry
 from deployments.ingress.routes import Call, Operation
-from deployments.ingress.schema import Health
 from deployments.security.pepper import make_pepper
 from routing.clock import SystemClock
 from tests.audit_world import AuditWorld
@@ -61,13 +61,19 @@ class Site:
         )
 
 
+class Probed(BaseModel):
+    """Who asked."""
+
+    status: str
+
+
 async def _echo(call: Call) -> Response:
     return routes.reply({"status": call.principal.subject})
 
 
 PROBES = [
-    Operation("GET", "/probe", "Read", "platforms:read", "read", "access", _echo, Health),
-    Operation("POST", "/probe", "Change", "chat:create", "admin", "action", _echo, Health),
+    Operation("GET", "/probe", "Read", "platforms:read", "read", "access", _echo, Probed),
+    Operation("POST", "/probe", "Change", "chat:create", "admin", "action", _echo, Probed),
 ]
 
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from config.gateway import GatewaySecurity
 from deployments.agent.toolbox import Hosting
 from deployments.mcp_gateway.endpoint import Endpoint
+from deployments.mcp_gateway.hosted_seal import HostedSeal
 from deployments.mcp_gateway.wire import mcp_server
 from deployments.platforms.registry import open_platform
 from deployments.security.gateway_tokens import LIFE_S, GatewayTokens, Granted
@@ -56,7 +57,7 @@ class Hosted:
 
 @asynccontextmanager
 async def hosted(
-    simulators: Simulators, path: Path, name: str, *, asked: bool = True
+    simulators: Simulators, path: Path, name: str, *, asked: bool = True, sealed: bool = False
 ) -> AsyncIterator[Hosted]:
     """The gateway on loopback, and a vendor that is configured to call it."""
     clock = SystemClock()
@@ -66,8 +67,10 @@ async def hosted(
         connection = replace(connection, options={"hosted_mcp": "true"})
     platform = open_platform(name, connection)
     profiles = [replace(profile_of(name), model=MODELS[name])]
-    async with acting(path, {name: platform}, profiles=profiles) as world:
+    async with acting(path, {name: platform}, profiles=profiles, sealed=sealed) as world:
         server = mcp_server(world.desk.gateway, KEYS, "1")
+        if world.agent._sealer is not None:
+            server.middleware.append(HostedSeal(world.agent._sealer))
         async with served(Endpoint(server, nobody, GatewaySecurity(), tokens)) as port:
             toolbox = world.agent._toolbox
             assert toolbox is not None
@@ -91,6 +94,27 @@ async def test_a_vendor_calls_a_reading_tool_over_mcp_and_answers_with_it(
             answer = await vendor.world.ask("Which plan do I have?")
     assert "user_123" in answer.reply.text
     assert "tools__look_up_customer says" in answer.reply.text
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic"])
+async def test_a_vendor_that_calls_by_itself_reads_tokens_and_the_caller_values(
+    simulators: Simulators, tmp_path: Path, name: str
+) -> None:
+    async with hosted(simulators, tmp_path, name, sealed=True) as vendor:
+        await vendor.calls({"name": "tools__look_up_customer", "arguments": {}})
+        answer = await vendor.world.ask("Which plan do I have?")
+        assert "user_123" in answer.reply.text
+        assert "Account 123" in answer.reply.text
+        toolbox = vendor.world.agent._toolbox
+        assert toolbox is not None
+        assert toolbox._hosting is not None
+        granted = Granted(person("agent"), "user_123", "conv_1", READS)
+        token = toolbox._hosting.tokens.mint(granted, USES)
+        async with knocking(toolbox._hosting.address, token) as client:
+            told = str(await client.call_tool("tools__look_up_customer", {}))
+    assert "[ACCOUNT-" in told
+    assert "user_123" not in told
+    assert "Account 123" not in told
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic"])

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Connection
 
 from actors.database import Database, DatabaseUnavailable, NewTurn, open_database
+from actors.database.sealing import Unsealed
 from actors.database.tables import metadata
 from actors.memory import Memory, Window, make_memory
 from actors.memory.window import WINDOW_TURNS
@@ -398,7 +399,7 @@ async def test_who_reads_while_a_customer_is_erased_puts_nothing_back(
                 await going_on.wait()
                 return read
 
-        slow = type(memory.episodes)(Held(), memory.store)  # type: ignore[arg-type]
+        slow = type(memory.episodes)(Held(), memory.store, Unsealed())  # type: ignore[arg-type]
         asking = asyncio.create_task(slow.window("acme", "conv_1", "ann"))
         await reading.wait()
         assert (await memory.erasure.erase("acme", "ann")).is_complete

@@ -83,7 +83,7 @@ class Site:
 @contextlib.asynccontextmanager
 async def served(name: str) -> AsyncIterator[Site]:
     region = Region(name)
-    breakers = Breakers(cast("Any", None), Catalog(PROFILES), ManualClock(NOW))
+    breakers = Breakers(cast("Any", None), Catalog(PROFILES), frozenset(), ManualClock(NOW))
     table = region_operations(breakers, Regions(region))
     app = api.application(table, authenticate, ROLES.permissions, max_body_bytes=10_000)
     with socket.create_server(("127.0.0.1", 0)) as listening:

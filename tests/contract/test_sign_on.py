@@ -15,7 +15,7 @@ from deployments.security.sessions import ABSOLUTE_S, CACHE_S, IDLE_S
 from tests.contract.sign_on_world import API, SITE, Site, settings_for, site
 from tests.identity_provider import Idp, identity_provider
 
-SESSION, BROWSER = "__Host-supportmax", "__Host-supportmax-sign-on"
+SESSION, ATTEMPT = "__Host-supportmax", "__Host-supportmax-sign-on-"
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,10 @@ async def test_a_person_signs_on_works_and_signs_off(
     assert {"state", "nonce", "code_challenge"} <= asked.keys()
     answer = await browser.get(await at_provider(idps[0], redirect))
     assert (answer.status_code, answer.headers["location"]) == (303, "/tickets?open=1")
-    cookie = answer.headers["set-cookie"]
+    cookie, spent = answer.headers.get_list("set-cookie")
     assert cookie.startswith(f"{SESSION}=")
+    assert spent.startswith(ATTEMPT)
+    assert "Max-Age=0" in spent
     assert {"Secure", "HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
     assert "Domain" not in cookie
     who = (await browser.get("/auth/user/permissions")).json()
@@ -92,6 +94,23 @@ async def test_get_redirects_and_post_tells(
     answer = await browser.get("/auth/sso/login?provider=oidc")
     assert answer.status_code == 302
     assert answer.headers["location"].startswith(idps[0].issuer)
+
+
+async def test_a_sign_on_begins_with_a_body_as_with_a_query(
+    browser: httpx2.AsyncClient, idps: tuple[Idp, Idp]
+) -> None:
+    """A client that always sends JSON can begin one; what is said twice, or by halves, is refused."""
+    login, body = "/auth/sso/login", {"provider": "oidc", "next": "/tickets"}
+    begun = await browser.post(login, json=body)
+    assert begun.status_code == 200, begun.text
+    answer = await browser.get(await at_provider(idps[0], begun.json()["redirect"]))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/tickets")
+    assert (await browser.post(f"{login}?provider=oidc", json=body)).status_code == 422
+    assert (
+        await browser.post(login, json={"provider": "oidc", "username": "ann"})
+    ).status_code == 422
+    empty = {"content-type": "application/json"}
+    assert (await browser.post(f"{login}?provider=oidc", headers=empty)).status_code == 200
 
 
 async def test_two_tabs_sign_on_at_once(browser: httpx2.AsyncClient, idps: tuple[Idp, Idp]) -> None:
@@ -254,7 +273,9 @@ async def test_nobody_is_led_elsewhere_after_signing_on(
     browser: httpx2.AsyncClient, elsewhere: str
 ) -> None:
     answer = await browser.post(f"/auth/sso/login?provider=oidc&next={elsewhere}")
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_next")
+    assert answer.status_code == 422
+    assert answer.json()["code"] in {"invalid_next", "invalid_request"}
+    assert not browser.cookies
 
 
 @pytest.mark.parametrize(

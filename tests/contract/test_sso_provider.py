@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -61,6 +62,30 @@ async def test_a_provider_that_is_not_there_is_no_refusal() -> None:
     async with provider_for(AWAY) as sso:
         with pytest.raises(IdentityProviderUnavailable):
             await sso.authenticate(token)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("azure_ad", {"tenant_id": "t-1"}),
+        ("okta", {"domain": "acme.okta.test"}),
+        ("auth0", {"domain": "acme.auth0.test"}),
+        ("oidc", {"issuer": "https://login.acme.test"}),
+    ],
+)
+async def test_every_name_is_a_provider_that_takes_tokens_of_its_issuer_alone(
+    name: str, settings: dict[str, Any]
+) -> None:
+    """What is no token, and what another issuer signed, is refused before anybody is asked."""
+    async with SSOProvider(provider=name, tenant="acme", audiences=[API], **settings) as sso:
+        for text in ("", "x", f"{b64({'alg': 'RS256'})}.{b64({'iss': 'https://evil.test'})}.AA"):
+            with pytest.raises(AccessError):
+                await sso.authenticate(text)
+
+
+def test_a_directory_takes_passwords_and_no_tokens() -> None:
+    with pytest.raises(ConfigError, match="ldap"):
+        SSOProvider(provider="ldap", tenant="acme", client_id="x")
 
 
 def test_a_role_nobody_defined_cannot_be_given() -> None:

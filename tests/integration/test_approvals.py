@@ -21,9 +21,13 @@ REFUND = "tools__refund_invoice"
 
 
 @asynccontextmanager
-async def mcp(product: Product, key: str, customer: str, **options: Any) -> AsyncIterator[Client]:
+async def mcp(
+    product: Product, key: str, customer: str, conversation: str | None = None, **options: Any
+) -> AsyncIterator[Client]:
     """A client whose settings say whom it is about."""
     headers = {"Authorization": f"Bearer {key}", "x-supportmax-customer": customer}
+    if conversation is not None:
+        headers["x-supportmax-conversation"] = conversation
     address = f"{product.address}/mcp"
     async with (
         httpx2.AsyncClient(headers=headers, verify=False, timeout=60.0) as http,

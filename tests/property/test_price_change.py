@@ -129,6 +129,9 @@ class Prices:
     def at(self, now: float) -> Catalog:
         return self.before if now < MIDNIGHT else self.after
 
+    def profile(self, target: str, now: float) -> PlatformProfile:
+        return self.at(now).by_target[target]
+
     def _changed(self, profile: PlatformProfile, rng: Random) -> PlatformProfile:
         assert profile.price is not None
         if rng.random() < 0.3:

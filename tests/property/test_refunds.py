@@ -106,7 +106,7 @@ class Refunds(RuleBasedStateMachine):
     def dies_between_doing_and_noting(self, call: Asked) -> None:
         kept = tool_calls._ended
 
-        def dies(outcome: object, now: float) -> dict[str, object]:
+        def dies(keys: object, call: object, outcome: object, now: float) -> dict[str, object]:
             raise MemoryError
 
         tool_calls._ended = dies

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from actors.database.tool_turns import ToolTurnStore
 from actors.knowledge.document import Passage
 from actors.memory import Episodes
 from actors.window_store import InProcessWindows
+from config.privacy import PrivacySettings
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Done
 from deployments.agent.executor import Executor
 from deployments.agent.links import AllowedLinks
@@ -24,6 +26,7 @@ from deployments.agent.witness import Witness
 from deployments.mcp_gateway.context import ContextGateway
 from deployments.mcp_gateway.gateway import Gateway
 from deployments.mcp_gateway.tool_server import ToolServer
+from deployments.personal_data import sealer_of
 from deployments.platforms.base import Platform
 from deployments.security.principal import Principal
 from routing.catalog import Catalog
@@ -58,6 +61,16 @@ class _Kept:
     async def put(self, rows: Any, *_: object) -> None:
         if isinstance(rows, list):
             self.rows += rows
+
+
+class FixedKeys:
+    """Keys of tenants that are the same in every run."""
+
+    async def ready(self, tenant: str) -> None:
+        """They always are."""
+
+    def derive(self, tenant: str, purpose: str) -> bytes:
+        return sha256(f"{tenant} {purpose}".encode()).digest()
 
 
 class Found:
@@ -170,6 +183,7 @@ async def acting(
     profiles: Sequence[PlatformProfile] | None = None,
     links: Sequence[str] = (),
     deadline_s: float = 30.0,
+    sealed: bool = False,
 ) -> AsyncIterator[World]:
     """`platforms` in the order in which they are asked, over a database in a file of its own."""
     clock = SystemClock()
@@ -194,7 +208,7 @@ async def acting(
         agent = SupportAgent(
             road,
             ContextGateway({"vector_store": articles}),
-            Episodes(Conversations(desk.database), InProcessWindows(clock)),
+            Episodes(Conversations(desk.database), InProcessWindows(clock), desk.database.sealing),
             800,
             clock,
             Toolbox(
@@ -205,6 +219,7 @@ async def acting(
                 desk.clock,
             ),
             AllowedLinks(links),
+            sealer_of(PrivacySettings(), FixedKeys(), desk.database, clock) if sealed else None,
         )
         try:
             yield World(desk, agent, board, kept, articles, list(servers))

@@ -1,4 +1,4 @@
-"""PostgreSQL comes with a later issue; until then every statement must at least be sayable to it."""
+"""Every statement can be said to PostgreSQL as well."""
 
 from typing import TYPE_CHECKING
 

@@ -4,8 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, func, select
 
 from actors.database import Database
+from actors.database.people import Person
+from actors.database.person_erasure import PersonErasure
+from actors.database.tables import customer, metadata
 from actors.knowledge import Records
 from routing.errors import ConfigError
 
@@ -72,6 +76,33 @@ async def test_loading_again_changes_nothing_and_another_tenant_has_its_own(
     assert await records.load("northwind", NORTHWIND)
     assert not await records.load("northwind", NORTHWIND)
     assert await records.load("other", NORTHWIND)
+
+
+async def test_a_company_whose_last_customer_was_erased_is_not_filled_again(
+    database: Database,
+) -> None:
+    """Their invoices are kept under a pseudonym, and nobody who was erased comes back."""
+    records, erasing = Records(database), PersonErasure(database)
+    assert await records.load("northwind", NORTHWIND)
+    everybody = select(customer.c.user_id).where(customer.c.tenant == "northwind")
+    for user in await database.read(lambda c: c.execute(everybody).scalars().all()):
+        one = Person("northwind", user, f"h:{user}")
+        begun = await erasing.begin(one, [one.pseudonym], "req", 1.0)
+        assert begun is not None
+        await erasing.run(one, begun)
+    assert not await records.load("northwind", NORTHWIND)
+    left = await database.read(lambda c: c.scalar(select(func.count(customer.c.user_id))))
+    assert left == 0
+
+
+@pytest.mark.parametrize("table", ["invoice", "customer_order"])
+async def test_any_row_of_a_company_says_that_it_was_filled(database: Database, table: str) -> None:
+    records = Records(database)
+    assert await records.load("northwind", NORTHWIND)
+    for other in {"customer", "invoice", "customer_order"} - {table}:
+        emptied = delete(metadata.tables[other])
+        await database.write(lambda c, emptied=emptied: c.execute(emptied).close())  # type: ignore[misc]
+    assert not await records.load("northwind", NORTHWIND)
 
 
 @pytest.mark.parametrize(

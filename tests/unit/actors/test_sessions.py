@@ -1,4 +1,4 @@
-"""Attempts are given back once; sessions end one by one, by the provider's name, or with the person."""
+"""Sign-ons end once; sessions end one by one, by the provider's name, or with the person."""
 
 from dataclasses import replace
 
@@ -8,10 +8,12 @@ from sqlalchemy.exc import DBAPIError
 
 from actors.database import Database
 from actors.database.errors import DatabaseUnavailable
+from actors.database.legal_holds import LegalHold, LegalHolds
+from actors.database.retention import DAY_S, KINDS, Ages, Retention
 from actors.database.sessions import Logout, SessionRow, SessionStore
-from actors.database.sign_ons import SignOnRow, SignOns
+from actors.database.sign_ons import SignOns
+from config.retention import RetentionSettings
 
-ATTEMPT = SignOnRow("state", "browser", "oidc", "nonce", "verifier", "/", 160.0)
 SESSION = SessionRow(
     "t", "h-1", "oidc:ann", "oidc", "s-1", frozenset({"agent"}), 100.0, 100.0, 500.0
 )
@@ -26,22 +28,20 @@ def ids(ended: tuple[SessionRow, ...] | None) -> set[str]:
     return {row.id_hash for row in ended}
 
 
-async def test_an_attempt_is_given_back_once_and_in_its_time(database: Database) -> None:
-    attempts = SignOns(database)
-    await attempts.begin(ATTEMPT, 100.0)
-    assert await attempts.take("state", 159.0) == ATTEMPT
-    assert await attempts.take("state", 159.0) is None
-    await attempts.begin(ATTEMPT, 100.0)
-    assert await attempts.take("state", 160.0) is None
-    assert await attempts.take("unheard-of", 100.0) is None
+async def test_a_sign_on_comes_to_its_end_once(database: Database) -> None:
+    finished = SignOns(database)
+    assert not await finished.is_finished("state")
+    assert await finished.finish("state", 160.0, 100.0)
+    assert await finished.is_finished("state")
+    assert not await finished.finish("state", 160.0, 159.0)
 
 
-async def test_attempts_that_nobody_finished_are_swept(database: Database) -> None:
-    attempts = SignOns(database)
-    await attempts.begin(ATTEMPT, 100.0)
-    await attempts.begin(replace(ATTEMPT, state_hash="other", expires_at=300.0), 200.0)
-    await attempts.begin(ATTEMPT, 200.0)  # the key is free again
-    assert await attempts.take("other", 200.0) is not None
+async def test_what_is_too_old_anyway_is_swept(database: Database) -> None:
+    finished = SignOns(database)
+    assert await finished.finish("state", 160.0, 100.0)
+    assert await finished.finish("other", 300.0, 160.0)
+    assert not await finished.is_finished("state")
+    assert await finished.is_finished("other")
 
 
 async def test_a_session_is_found_by_its_hash_until_it_is_ended(database: Database) -> None:
@@ -108,12 +108,20 @@ async def test_a_session_the_provider_gave_no_name_ends_with_any_of_its_persons(
     assert ids(await store.end_by_provider(SECOND, 200.0)) == {"h-1"}
 
 
-async def test_sessions_long_over_are_swept(database: Database) -> None:
-    """A week after their end; until then somebody may ask what happened."""
-    store = SessionStore(database)
+async def test_sessions_long_over_go_by_retention_and_never_under_a_hold(
+    database: Database,
+) -> None:
+    """A sign-on takes away nobody's: of a company under a hold they are evidence."""
+    store, week = SessionStore(database), RetentionSettings().sessions
     await store.add(SESSION)
-    later = SESSION.expires_at + 7 * 86_400
-    await store.add(replace(SESSION, id_hash="h-2", created_at=later, expires_at=later + 1))
+    await store.add(replace(SESSION, id_hash="h-2", subject="oidc:bob"))
+    await LegalHolds(database).place("t", LegalHold("oidc:ann", "oidc:counsel", 100.0))
+    later = SESSION.expires_at + week * DAY_S + 1
+    await store.add(replace(SESSION, id_hash="h-3", created_at=later, expires_at=later + 1))
     assert await store.find("h-1") == SESSION
-    await store.add(replace(SESSION, id_hash="h-3", created_at=later + 1, expires_at=later + 2))
-    assert await store.find("h-1") is None
+    assert await store.find("h-2") is not None
+    (kind,) = [kind for kind in KINDS if kind.name == "sessions"]
+    assert await Retention(database).remove(kind, Ages(week, {}), later) == {"t": 1}
+    assert await store.find("h-1") == SESSION
+    assert await store.find("h-2") is None
+    assert await store.find("h-3") is not None

@@ -12,6 +12,7 @@ from actors.database.errors import DatabaseUnavailable
 from deployments.agent.budgets import REFILL_S, Choose, Purse, payer_of
 from deployments.agent.lenders import Definitions, Lender
 from deployments.security.principal import Principal
+from deployments.security.reach import ANY_CUSTOMER
 from routing.budget import Book, Budget, Claim, Key, Payer, Scope, Standing, to_pico, to_usd
 from routing.clock import Clock
 from routing.decision import Decision
@@ -297,5 +298,13 @@ async def test_a_change_made_elsewhere_is_known_within_two_seconds() -> None:
 
 
 def test_an_api_key_pays_by_its_id() -> None:
-    assert payer_of(Principal("acme", "key:k1"), None, "c") == Payer("acme", "k1", None, "c")
-    assert payer_of(Principal("acme", "oidc:ann"), "ann", None) == Payer("acme", None, "ann")
+    desk = Principal("acme", "key:k1", permissions=frozenset({ANY_CUSTOMER}))
+    assert payer_of(desk, None, "c") == Payer("acme", "k1", None, "c")
+    assert payer_of(desk, "ann", None) == Payer("acme", "k1", "ann")
+
+
+@pytest.mark.parametrize("named", [None, "ann", "nobody-yet", "oidc:bert"])
+def test_a_customer_pays_as_themselves_whoever_they_name(named: str | None) -> None:
+    """Otherwise a limit of one person would hold for those who volunteer."""
+    ann = Principal("acme", "oidc:ann", permissions=frozenset({"chat:create"}))
+    assert payer_of(ann, named, None) == Payer("acme", None, "oidc:ann")

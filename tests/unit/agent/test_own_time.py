@@ -58,6 +58,9 @@ class _SlowStore:
         self.kept: list[str] = []
         self._takes_s = takes_s
 
+    async def ready(self, _tenant: str) -> None:
+        """Its keys are at hand."""
+
     async def append(self, _tenant: str, _id: str, _user: object, turns: Sequence[NewTurn]) -> None:
         await asyncio.sleep(self._takes_s)
         self.kept += [turn.text for turn in turns]

@@ -230,3 +230,19 @@ async def test_the_export_has_what_the_schema_requires(http: httpx2.AsyncClient)
         assert {"actor", "api", "src_endpoint", "severity_id", "time"} <= set(event)
         assert event["api"]["operation"].startswith("PUT ")
         assert event["actor"]["user"]["uid"].startswith("key:")
+
+
+async def test_a_chain_somebody_wrote_into_keeps_no_other_from_being_found(
+    world: AuditWorld, database: Database
+) -> None:
+    """An entry without its number, or of no kind: `verify` says what is wrong, the others are sought."""
+    events = AuditEvents(database)
+    written(world)
+    for name, member in (("node-one-1", b'"n":'), ("node-two-2", b'"k":')):
+        path = world.file(chain=name)
+        path.write_bytes(path.read_bytes().replace(member, b'"x":', 1))
+    chain = world.chain("node-zero")
+    chain.append([said(world, 1, "acme")])
+    chain.close()
+    assert await index_all(world.root, events) > 0
+    assert len(await events.search("acme", EVERYTHING, None, 1000)) == 1

@@ -4,12 +4,9 @@ from pathlib import Path
 
 import pytest
 from mcp_types import CallToolResult
-from starlette.requests import Request
 
 from actors.audit import AuditUnavailable
 from deployments.mcp_gateway.gateway import Gateway
-from deployments.mcp_gateway.tool_audit import recording
-from deployments.security.principal import Principal
 from routing.clock import ManualClock
 from routing.errors import AccessError
 from routing.message import JsonObject
@@ -83,22 +80,3 @@ async def test_when_it_cannot_be_recorded_nothing_is_changed_and_no_approval_is_
         await gateway.decide(who.principal, "apr_1", approved=True)
     actions = [row["action"] for row in world.records() if row["outcome"] == "begun"]
     assert actions == ["tool:shop__refund", "approval:approve"]
-
-
-async def test_who_is_not_let_in_to_the_gateway_is_on_record(world: AuditWorld) -> None:
-    """With the code of the refusal; and whoever is let in is not recorded twice."""
-    let_in = caller("mcp:tools").principal
-
-    async def authenticate(request: Request) -> Principal:
-        if request.headers.get("authorization") is None:
-            raise AccessError("unauthenticated", "Who are you?")
-        return let_in
-
-    async with world.trail() as trail:
-        entry = recording(authenticate, trail)
-        with pytest.raises(AccessError):
-            await entry(Request({"type": "http", "headers": []}))
-        headers = [(b"authorization", b"Bearer smk_1")]
-        assert await entry(Request({"type": "http", "headers": headers})) is let_in
-    told = [(row["action"], row["outcome"], row["reason"]) for row in world.records()][1:-1]
-    assert told == [("POST /mcp", "denied", "unauthenticated")]

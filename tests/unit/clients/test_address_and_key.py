@@ -58,3 +58,16 @@ def test_a_problem_reads_as_what_to_change() -> None:
     """It is what a person sees at the end of a traceback."""
     problem = Problem("invalid_request", "No.", 422, (Violation("/user_id", "too long"),))
     assert str(problem) == "422 invalid_request: No.\n  /user_id: too long"
+
+
+def test_what_the_detail_says_is_not_said_again() -> None:
+    """A route whose detail is made of its violations adds only where they are."""
+    twice = (
+        Violation("/changes/model", "model: no"),
+        Violation("/changes/temperature", "heat: no"),
+    )
+    problem = Problem("invalid_configuration", "model: no; heat: no", 422, twice)
+    told = (
+        "422 invalid_configuration: model: no; heat: no\n  /changes/model\n  /changes/temperature"
+    )
+    assert str(problem) == told

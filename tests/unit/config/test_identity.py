@@ -140,3 +140,54 @@ def test_browsers_are_sent_to_no_plain_address() -> None:
 def test_a_key_comes_with_its_certificate() -> None:
     found = identities_of(settings(sso_providers={"corp": {**SAML, "key_file": "/k"}}))
     assert found.missing == {"corp": "key_certificate_file not set"}
+
+
+DIRECTORY = {
+    "url": "ldaps://dc.test", "ca_file": "/ca.pem", "bind_dn": "cn=s", "password_file": "/p",
+    "base_dn": "dc=test",
+}  # fmt: skip
+LDAP = {
+    "provider": "ldap", "tenant": "corp", "public_url": "https://s.test", "directory": DIRECTORY,
+}  # fmt: skip
+
+
+def test_a_directory_is_asked_at_the_port_of_ldaps_unless_another_is_said() -> None:
+    other = {**LDAP, "directory": {**DIRECTORY, "url": "ldaps://[2001:db8::1]:3269/"}}
+    one, two = identities_of(settings(sso_providers={"one": LDAP, "two": other})).directories
+    assert (one.host, one.port, one.tries, one.window_s) == ("dc.test", 636, 4, 1800.0)
+    assert (two.host, two.port) == ("2001:db8::1", 3269)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ldap://dc.test",
+        "dc.test",
+        "https://dc.test",
+        "ldaps://",
+        "ldaps://dc.test/dc=x",
+        "ldapi://x",
+    ],
+)
+def test_a_password_travels_to_a_directory_by_ldaps_alone(url: str) -> None:
+    plain = {**LDAP, "directory": {**DIRECTORY, "url": url}}
+    with pytest.raises(ConfigError, match="ldaps"):
+        identities_of(settings(sso_providers={"corp": plain}))
+
+
+def test_a_password_comes_from_no_plain_page() -> None:
+    with pytest.raises(ConfigError, match="https"):
+        identities_of(settings(sso_providers={"corp": {**LDAP, "public_url": "http://s.test"}}))
+
+
+@pytest.mark.parametrize("name", ["tenant", "public_url", "directory"])
+def test_a_directory_that_lacks_something_is_not_there(name: str) -> None:
+    without = {key: value for key, value in LDAP.items() if key != name}
+    found = identities_of(settings(sso_providers={"corp": without}))
+    assert (found.directories, found.missing) == ((), {"corp": f"{name} not set"})
+
+
+@pytest.mark.parametrize("kind", ["saml", "adfs", "ldap"])
+def test_who_signs_no_tokens_is_no_issuer_of_any(kind: str) -> None:
+    with pytest.raises(ConfigError, match=kind):
+        provider_of("x", sso(provider=kind))

@@ -4,18 +4,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx2
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from deployments.ingress import api, routes
 from deployments.ingress.routes import PUBLIC, Call, Operation
-from deployments.ingress.schema import ChatBody, Health
+from deployments.ingress.schema import ChatBody
 from deployments.security.principal import Principal
 from deployments.security.trail import Trail
 from routing.errors import AccessError, RequestError, Violation
 
 PERMISSIONS = frozenset({"chat:create", "platforms:read", "budgets:configure"})
 KEY = "key:0123456789abcdef"
+
+
+class Said(BaseModel):
+    """What every row answers."""
+
+    said: str
 
 
 class Table:
@@ -47,13 +54,13 @@ class Table:
     def rows(self) -> list[Operation]:
         do = self.handler
         return [
-            Operation("GET", "/healthz", "Up", PUBLIC, "health", "none", do, Health),
-            Operation("GET", "/v3/things/{id}", "Read", "platforms:read", "read", "access", do, Health),
-            Operation("POST", "/v3/chat", "Ask", "chat:create", "chat", "action", do, Health, ChatBody),
+            Operation("GET", "/healthz", "Up", PUBLIC, "health", "none", do, Said),
+            Operation("GET", "/v3/things/{id}", "Read", "platforms:read", "read", "access", do, Said),
+            Operation("POST", "/v3/chat", "Ask", "chat:create", "chat", "action", do, Said, ChatBody),
             Operation("PUT", "/admin/things/{id}", "Change", "budgets:configure", "admin", "action",
-                      do, Health, ChatBody),
+                      do, Said, ChatBody),
             Operation("DELETE", "/admin/things/{id}", "End", "budgets:configure", "admin", "action",
-                      do, Health),
+                      do, Said),
         ]  # fmt: skip
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ import openai
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from actors.database import Threads, open_database
+from actors.database import Database, Threads, open_database
 from config.assistants import AssistantSettings
 from deployments.agent.executor import Executor
 from deployments.agent.road import Road, RoadOptions
@@ -46,9 +46,11 @@ DEADLINE_S = 30.0
 
 
 async def authenticate(request: Request) -> Principal:
-    """The key is the tenant's name."""
-    _, _, tenant = request.headers["authorization"].partition(" ")
-    return Principal(tenant, "key:1", frozenset(), PERMISSIONS)
+    """The key is the tenant's name, and `+any` after it for who may ask about any customer."""
+    _, _, key = request.headers["authorization"].partition(" ")
+    tenant, plus, _ = key.partition("+any")
+    more = {"customers:any"} if plus else set[str]()
+    return Principal(tenant, "key:1", frozenset(), PERMISSIONS | more)
 
 
 @dataclass
@@ -61,6 +63,7 @@ class World:
     clock: ManualClock
     gpt: Scripted
     claude: Scripted
+    database: Database
 
     def client(self, tenant: str = "acme") -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(
@@ -121,6 +124,8 @@ async def running(
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     try:
         async with httpx2.AsyncClient(transport=transport) as http:
-            yield World(app, http, threads, clock, scripts["openai"], scripts["anthropic"])
+            yield World(
+                app, http, threads, clock, scripts["openai"], scripts["anthropic"], database
+            )
     finally:
         await database.aclose()

@@ -55,7 +55,8 @@ class Board:
 
 async def authenticate(request: Request) -> Principal:
     role = request.headers["authorization"].removeprefix("Bearer ")
-    return Principal("acme", f"key:{role}", frozenset({role}), ROLES.grants[role])
+    tenant = request.headers.get("tenant", "acme")
+    return Principal(tenant, f"key:{role}", frozenset({role}), ROLES.grants[role])
 
 
 @pytest.fixture
@@ -66,7 +67,9 @@ def board() -> Board:
 @pytest.fixture
 async def http(board: Board) -> AsyncIterator[httpx2.AsyncClient]:
     nobody: Any = cast("Any", None)
-    table = region_operations(Breakers(board, CATALOG, board.clock), Regions(nobody))
+    table = region_operations(
+        Breakers(board, CATALOG, frozenset({"acme"}), board.clock), Regions(nobody)
+    )
     app = api.application(table, authenticate, ROLES.permissions, max_body_bytes=10_000)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     headers = {"authorization": "Bearer admin"}
@@ -181,3 +184,14 @@ async def test_with_the_coordinator_away_it_is_said_so_and_not_pretended(
     answer = await http.post(PATH, json=said())
     assert (answer.status_code, answer.json()["code"]) == (503, "coordinator_unavailable")
     assert "retry-after" in answer.headers
+
+
+async def test_another_tenants_administrator_holds_and_sees_nothing(
+    http: httpx2.AsyncClient, board: Board
+) -> None:
+    """A breaker stops every tenant's requests: it is the operator's."""
+    elsewhere = {"tenant": "globex"}
+    assert (await http.post(PATH, json=said(), headers=elsewhere)).status_code == 403
+    assert (await http.get(PATH, headers=elsewhere)).status_code == 403
+    assert board.chosen() == "openai"
+    assert not await board.overrides()

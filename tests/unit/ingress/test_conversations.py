@@ -11,8 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openai.types.conversations import ConversationItemList, Message
 from openai.types.responses import ResponseFunctionToolCallItem, ResponseReasoningItem
+from sqlalchemy import select
 
 from actors.database import thread_rows
+from actors.database.tables import thread
 from deployments.platforms.openai.codec import encode_request
 from routing import message as ours
 from routing.errors import ConflictError, ErrorKind, PlatformError
@@ -44,6 +46,27 @@ async def said(world: World, conversation: str, tenant: str = "acme") -> list[st
         if isinstance(item, Message):
             texts += [getattr(part, "text", "") for part in item.content]
     return texts
+
+
+async def test_a_conversation_is_whose_its_labels_say_or_its_makers(world: World) -> None:
+    """It is given and erased with whoever that is; who may ask about nobody else names nobody else."""
+    conversations = world.client().conversations
+    made = await conversations.create(metadata={"user_id": "ann"})
+    assert await owner_of(world, made.id) == "key:1"
+    conversations = world.client("acme+any").conversations
+    assert await owner_of(world, (await conversations.create()).id) is None
+    named = await conversations.create(metadata={"user_id": "ann"})
+    assert await owner_of(world, named.id) == "ann"
+    await conversations.update(named.id, metadata={"topic": "billing"})
+    assert await owner_of(world, named.id) == "ann"
+    await conversations.update(named.id, metadata={"user_id": "bob"})
+    assert await owner_of(world, named.id) == "bob"
+
+
+async def owner_of(world: World, conversation: str) -> str | None:
+    asked = select(thread.c.user_id).where(thread.c.id == conversation)
+    found: str | None = await world.database.read(lambda c: c.execute(asked).scalar_one())
+    return found
 
 
 async def test_a_conversation_is_made_shown_relabelled_and_deleted(world: World) -> None:

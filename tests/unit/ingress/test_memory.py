@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -11,7 +12,10 @@ from actors.database import NewTurn, open_database
 from actors.memory import Memory, Said, Step, make_memory
 from actors.window_store import InProcessWindows
 from deployments.ingress import api
+from deployments.ingress.approvals import ApprovalRoutes
+from deployments.ingress.gateway_operations import approval_operations
 from deployments.ingress.memory import MemoryRoutes, memory_operations
+from deployments.ingress.route_audit import is_change
 from deployments.security.principal import Principal
 from routing.clock import ManualClock
 
@@ -85,3 +89,14 @@ async def test_who_may_not_neither_sees_nor_erases(
         assert (await http.get("/v3/memory/ann")).status_code == status
         assert (await http.delete("/v3/memory/ann")).status_code == status
     assert await memory.facts.recall("acme", "ann")
+
+
+def test_whoever_looks_at_a_customers_own_data_is_on_record_before_they_see_it() -> None:
+    """Where that cannot be written, nothing is shown: memory, and the arguments of waiting calls."""
+    nothing: Any = None
+    clock = ManualClock()
+    shown = [
+        *memory_operations(MemoryRoutes(nothing, clock)),
+        *approval_operations(ApprovalRoutes(nothing, nothing, clock)),
+    ]
+    assert all(is_change(op) for op in shown)

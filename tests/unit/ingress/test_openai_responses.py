@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from deployments.ingress import problem
 from deployments.ingress.dialect import Stamp, Wanted
 from deployments.ingress.openai_responses import Responses
-from deployments.ingress.openai_responses_schema import ResponsesAnswer, ResponsesBody
+from deployments.ingress.openai_responses_answer import ResponsesAnswer
+from deployments.ingress.openai_responses_schema import ResponsesBody
 from deployments.ingress.vendor_errors import Fault, fault_of
 from routing.errors import ErrorKind, PlatformError, RequestError
 from routing.exchange import ChatReply, FinishReason, Usage

@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from typing_extensions import override
 
 from actors.audit import AuditUnavailable
 from deployments.ingress.route_audit import REQUEST_ID, is_change
@@ -55,6 +57,24 @@ async def test_a_decision_is_recorded_with_its_permission_and_its_reason(world: 
     assert first["object"] == "dec_0123456789abcdef01234567"
     assert first["request"] == good.headers[REQUEST_ID]
     assert not any("healthz" in str(row["action"]) for row in world.records())
+
+
+async def test_a_permission_that_a_constraint_withholds_is_denied_with_the_reason(
+    world: AuditWorld,
+) -> None:
+    """So whoever reads the log can tell it from one that nobody gave."""
+
+    class Withheld(Table):
+        @override
+        async def authenticate(self, request: Request) -> Principal:
+            return Principal(
+                "acme", KEY, frozenset({"admin"}), withheld={"platforms:read": "sign_on_too_old"}
+            )
+
+    async with world.trail() as trail, Withheld().client(trail) as http:
+        assert (await http.get("/v3/things/1")).status_code == 403
+    reasons = [row["reason"] for row in world.records() if row["outcome"] == "denied"]
+    assert reasons == ["withheld:sign_on_too_old"]
 
 
 async def test_a_change_is_on_disk_before_it_begins_and_its_end_follows(world: AuditWorld) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import httpx2
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,14 +15,12 @@ from deployments.ingress import api, openapi, routes
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.region_operations import lease_operations, region_operations
 from deployments.ingress.routes import PUBLIC, Call, Operation
-from deployments.ingress.schema import ChatBody, Health
+from deployments.ingress.schema import ChatBody
 from deployments.security.principal import Principal
 from deployments.security.rbac import load_roles
 from routing.errors import AccessError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from deployments.ingress.breakers import Breakers
     from deployments.ingress.budgets import BudgetRoutes
     from deployments.ingress.chat import Chat
@@ -47,11 +46,18 @@ async def broken(call: Call) -> Response:
     raise KeyError("the secret inside")
 
 
+class Echo(BaseModel):
+    """What `echo` says."""
+
+    subject: str
+    length: int
+
+
 GOOD = Operation(
-    "POST", "/v3/chat", "Answer", "chat:create", "chat", "action", echo, Health, ChatBody
+    "POST", "/v3/chat", "Answer", "chat:create", "chat", "action", echo, Echo, ChatBody
 )
-READ = Operation("GET", "/v3/status", "How it is", "platforms:read", "read", "access", echo, Health)
-BUG = Operation("GET", "/v3/bug", "A mistake", PUBLIC, "read", "none", broken, Health)
+READ = Operation("GET", "/v3/status", "How it is", "platforms:read", "read", "access", echo, Echo)
+BUG = Operation("GET", "/v3/bug", "A mistake", PUBLIC, "read", "none", broken, Echo)
 
 
 async def authenticate(request: Request) -> Principal:
@@ -287,3 +293,22 @@ def test_every_model_of_the_table_refuses_what_it_does_not_know() -> None:
     assert bodies
     assert all(body.model_config.get("extra") == "forbid" for body in bodies)
     assert all(body.model_config.get("strict") is True for body in bodies)
+
+
+async def test_an_address_names_every_method_it_takes() -> None:
+    """`Allow` lists all rows of an address, whichever of them stands first in the table."""
+    rows = [
+        replace(GOOD, method=method, path="/v3/one/{id}", body=None)
+        for method in ("GET", "PUT", "DELETE")
+    ]
+    rows.append(replace(GOOD, method="POST", path="/v3/one/.search"))
+    app = api.application(rows, authenticate, PERMISSIONS, 1_000)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app), base_url="http://supportmax"
+    ) as http:
+        for method in ("POST", "OPTIONS", "TRACE", "PATCH"):
+            refused = await http.request(method, "/v3/one/1")
+            assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
+            assert refused.headers["allow"] == "DELETE, GET, HEAD, PUT"
+        # What stands in the table to the letter is not one of those that only look like it.
+        assert (await http.options("/v3/one/.search")).headers["allow"] == "POST"

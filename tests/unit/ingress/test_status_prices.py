@@ -7,7 +7,7 @@ from typing import Any, cast
 import orjson
 
 from deployments.ingress.offers import Offers
-from deployments.ingress.platform_status import Listed
+from deployments.ingress.platform_status import Listed, Listing
 from deployments.ingress.platforms import Platforms
 from deployments.ingress.retirement import Retirements
 from routing.catalog import Catalog
@@ -32,10 +32,11 @@ async def test_from_midnight_on_the_status_shows_the_new_price() -> None:
     clock = ManualClock(NOON)
     after = Catalog([replace(PROFILE, price=NEW)])
     catalogs = PriceCalendar(Catalog([PROFILE]), [(MIDNIGHT, after)], 60.0)
-    listed = [
+    rows = (
         Listed("openai", "", (PROFILE,)),
         Listed("azure_openai", "AZURE_OPENAI_KEY not set", ()),
-    ]
+    )
+    listed = Listing(rows)
     offers, database = Offers({}, lambda *_: None, clock), cast("Any", None)
     retirements = Retirements({}, 90, clock)
     routes = Platforms(listed, catalogs, Board(), database, clock, offers, retirements)

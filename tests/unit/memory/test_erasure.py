@@ -20,7 +20,7 @@ async def a_life(memory: Memory, database: Database, tenant: str, user: str) -> 
     run = await memory.runbooks.start(tenant, user, of, "refund", "key:1")
     await memory.runbooks.record(tenant, user, run.row.id, Report("look", "done", user, "key:1"))
     kept = Idempotency(database)
-    fresh = await kept.begin(tenant, f"key-of-{user}", "hash", 1.0)
+    fresh = await kept.begin(tenant, f"key-of-{user}", "hash", 1.0, user)
     assert isinstance(fresh, Fresh)
     answer = {"conversation_id": of, "text": f"Dear {user}"}
     await kept.finish(tenant, f"key-of-{user}", fresh.lease, 200, answer)

@@ -1,6 +1,7 @@
 """`supportmax memory`: the same memory from a terminal."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import orjson
@@ -42,6 +43,49 @@ def test_a_customer_is_shown_and_erased(home: Path, capsys: pytest.CaptureFixtur
     assert (erased["erased"]["facts"], erased["complete"]) == (1, True)
     assert main(["memory", "show", "ann"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_an_erasure_is_on_record_before_it_is_made(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both commands: of whom, and that it was done; without the log nothing is."""
+    assert main(["memory", "erase", "ann"]) == 0
+    assert main(["user", "erase", "nobody", "--tenant", "northwind"]) == 1
+    capsys.readouterr()
+    assert main(["audit", "search", "--object", "ann"]) == 0
+    told = [line.split()[1:3] for line in capsys.readouterr().out.splitlines()]
+    assert told == [["done", "memory.erase"], ["begun", "memory.erase"]]
+    assert main(["audit", "search", "--action", "user.erase", "--outcome", "failed"]) == 0
+    assert "user.erase" in capsys.readouterr().out
+    (home / "audit").rename(home / "elsewhere")
+    (home / "audit").write_text("not a folder")
+    assert main(["memory", "erase", "ann"]) == 1
+    assert main(["user", "erase", "ann", "--tenant", "northwind"]) == 1
+    assert main(["user", "export", "ann"]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_who_does_not_say_whose_person_it_is_erases_nobody(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["user", "erase", "ann"])
+    assert left.value.code == 2
+    assert "--tenant" in capsys.readouterr().err
+    assert main(["memory", "show", "ann"]) == 0
+    assert "plan: Team" in capsys.readouterr().out
+
+
+def test_what_is_too_old_is_shown_and_nothing_goes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was said in 1970 would go now."""
+    for _ in range(2):
+        assert main(["data", "retention"]) == 0
+        shown = capsys.readouterr().out
+        assert re.search(r"northwind +conversations +730 days +1 rows", shown)
+    assert main(["memory", "show", "ann"]) == 0
+    assert "conv_1" in capsys.readouterr().out
 
 
 def test_a_runbook_is_published_by_version(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

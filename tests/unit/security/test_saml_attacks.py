@@ -420,6 +420,33 @@ def test_who_has_no_key_reads_no_encrypted_assertion() -> None:
         shown(GOOD["both, encrypted"](), replace(EXPECTED, key=None))
 
 
+MFA = "https://refeds.org/profile/mfa"
+ORDINARY = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"
+
+
+def _shown_by(context: str) -> Any:
+    return response(sign(assertion(lambda text: text.replace(ORDINARY, context))))
+
+
+def test_where_a_second_factor_is_demanded_an_answer_without_one_is_refused() -> None:
+    """The class says it to the letter, and no other part of the answer does."""
+    demanding = replace(EXPECTED, contexts=(MFA,))
+    assert shown(_shown_by(MFA), demanding).name == "ann"
+    for context in (ORDINARY, f"{MFA}/", MFA.upper(), "", f"{MFA} {ORDINARY}"):
+        with pytest.raises(TokenRefused, match="authentication context"):
+            shown(_shown_by(context), demanding)
+    twice = f"{MFA}</saml:AuthnContextClassRef><saml:AuthnContextClassRef>{ORDINARY}"
+    for hidden in (twice, f"<x>{MFA}</x>"):
+        with pytest.raises(TokenRefused):
+            shown(_shown_by(hidden), demanding)
+
+    def declared(text: str) -> str:
+        return text.replace("AuthnContextClassRef", "AuthnContextDeclRef").replace(ORDINARY, MFA)
+
+    with pytest.raises(TokenRefused, match="authentication context"):
+        shown(response(sign(assertion(declared))), demanding)
+
+
 # A signature takes a millisecond, on a busy machine a hundred.
 UNHURRIED = settings(deadline=None)
 

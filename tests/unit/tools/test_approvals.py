@@ -307,3 +307,29 @@ async def test_approvals_outlive_the_process(tmp_path: Path) -> None:
     async with opened(tmp_path / "x.db") as desk:
         assert said(await desk.call(asking(), "refund_invoice", LARGE))["refunded_usd"] == 500.0
         assert await desk.refunded_cents(INVOICE) == 50_000
+
+
+async def test_a_person_does_not_approve_by_a_key_of_theirs_what_they_asked_for_by_another(
+    desk: Desk,
+) -> None:
+    """Whoever made both keys is one person, and a key and the session that made it are too."""
+    maker = "okta:00u1a2b3"
+    asker = replace(person("agent", "k1"), owner=maker)
+    approval = await waiting(desk, replace(asking(), principal=asker))
+    by_a_key = replace(person("admin", "k2"), owner=maker)
+    themselves = replace(person("admin"), subject=maker)
+    for own in (by_a_key, themselves):
+        with pytest.raises(AccessError, match="does not approve it"):
+            await desk.gateway.decide(own, approval.id, approved=True)
+    colleague = replace(person("admin", "k3"), owner="okta:00u9z8y7")
+    assert said(await run(desk, approval, colleague))["refunded_usd"] == 500.0
+
+
+async def test_a_key_that_the_askers_key_made_does_not_approve(desk: Desk) -> None:
+    """Also where nobody is known behind the first: it stands for whoever holds both."""
+    asker = person("agent", "first")
+    approval = await waiting(desk, replace(asking(), principal=asker))
+    minted = replace(person("admin", "second"), owner=asker.subject)
+    with pytest.raises(AccessError, match="does not approve it"):
+        await desk.gateway.decide(minted, approval.id, approved=True)
+    assert await desk.refunded_cents(INVOICE) == 0

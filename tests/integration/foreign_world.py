@@ -1,0 +1,188 @@
+"""Two tenants of one running product: one with something of every kind, one that tries to reach it."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx2
+
+from actors.database import open_database
+from actors.database.accounts import Accounts
+from actors.database.conversations import Conversations
+from actors.database.federation import Federation
+from actors.database.runbooks import RunbookStore
+from actors.knowledge import Records
+from actors.memory import Runbooks
+from deployments.demo import RECORDS, RUNBOOKS
+from deployments.memory.command import publish_file
+from routing.clock import SystemClock
+from tests.integration.test_approvals import REFUND, approval_of, mcp
+from tests.integration.test_chat import key_of
+from tests.product import Product
+
+if TYPE_CHECKING:
+    from routing.message import JsonObject
+
+VICTIM, RIVAL = "victim", "rival"
+ROLES = ("admin", "supervisor", "agent", "customer", "service", "region", "provisioner")
+CUSTOMER = "user_126"
+CANARY = "canary-7f3a91"
+"""What stands in everything the victim has; it may be in no answer to anybody else."""
+# Both have a directory; nobody signs on, so their providers are never asked.
+CONFIGURATION = (
+    """\
+platforms:
+  openai: {simulated: true}
+  anthropic: {simulated: true}
+limits: {addresses: {admin: {per_minute: 1000000}, failures: {per_minute: 1000000}}}
+sso_providers:
+"""
+    + "".join(
+        f"""\
+  of-{tenant}:
+    {{provider: oidc, issuer: "https://{tenant}.example.com", tenant: {tenant}, client_id: a,
+      client_secret: b, public_url: "https://{tenant}.example.org"}}
+"""
+        for tenant in (VICTIM, RIVAL)
+    )
+    + f"scim: [{{provider: of-{VICTIM}}}, {{provider: of-{RIVAL}}}]\n"
+)
+_STILL_S, _SETTLED_S = 1.5, 40.0
+# Whatever anybody asks: the index of the audit log follows its files, and leased money that lies idle
+# goes back.
+_FOLLOWS = frozenset({"audit_event", "budget_lease"})
+
+
+@dataclass(frozen=True)
+class Victim:
+    """The names under which the victim's things are kept, by kind."""
+
+    ids: Mapping[str, str]
+
+    def unknown(self) -> Mapping[str, str]:
+        """A name of the same form for each, which nobody has."""
+        return {kind: _turned(name) for kind, name in self.ids.items()}
+
+
+def _turned(name: str) -> str:
+    """The same form, other signs: digits are read backwards in value, the last letters go round."""
+    head, tail = name[: len(name) // 2], name[len(name) // 2 :]
+    turn = str.maketrans("0123456789abcdef", "987654321067890f"[:16])
+    turned = tail.translate(turn)
+    return head + (turned if turned != tail else tail[:-1] + "q")
+
+
+async def settle_in(product: Product) -> Victim:
+    """Make one of everything, as the victim's own people would."""
+    clock, database = SystemClock(), open_database(product.home / "supportmax.sqlite")
+    try:
+        await Records(database).load(VICTIM, RECORDS)
+        runbooks = Runbooks(RunbookStore(database), Conversations(database), clock)
+        [path, *_] = sorted(RUNBOOKS.glob("*.yaml"))
+        runbook, _ = await publish_file(runbooks, VICTIM, path)
+        server: JsonObject = {"url": "https://mcp.example.com/mcp", "tools": {}}
+        await Federation(database).put(VICTIM, CANARY, server, (CANARY, clock.now()))
+        made = await Accounts(database).create_key(
+            VICTIM, CANARY, frozenset({"agent"}), clock.now()
+        )
+        listed = await Accounts(database).list_keys(VICTIM)
+        key = next(row.key_id for row in listed if row.name == CANARY)
+    finally:
+        await database.aclose()
+    ids = {
+        "customer": CUSTOMER, "key": key, "server": CANARY, "runbook": runbook,
+        "budget": f"{CANARY}-budget", "secret": made.secret,
+        "invoice": "INV-2026-0014", "order": "ORD-1008", "subject": f"okta:{CANARY}",
+        "person": f"{CANARY}@example.org", "group": f"{CANARY} group",
+    }  # fmt: skip
+    async with product.http(await key_of(product, VICTIM)) as http:
+        ids |= await _by_http(http, ids["subject"])
+    async with product.http(await key_of(product, VICTIM, "provisioner")) as http:
+        ids |= await _by_scim(http, ids["person"], ids["group"])
+    ids |= await _by_mcp(product, runbook, ids["conversation"])
+    return Victim(ids)
+
+
+async def _made(
+    http: httpx2.AsyncClient, method: str, path: str, body: object
+) -> dict[str, object]:
+    answer = await http.request(method, path, json=body)
+    assert answer.is_success, (path, answer.text)
+    found: dict[str, object] = answer.json()
+    return found
+
+
+async def _by_scim(http: httpx2.AsyncClient, person: str, group: str) -> dict[str, str]:
+    core = "urn:ietf:params:scim:schemas:core:2.0"
+    somebody = {"schemas": [f"{core}:User"], "userName": person, "externalId": person}
+    user = await _made(http, "POST", "/scim/v2/Users", somebody)
+    members = [{"value": user["id"]}]
+    team = {"schemas": [f"{core}:Group"], "displayName": group, "members": members}
+    made = await _made(http, "POST", "/scim/v2/Groups", team)
+    return {"scim_user": str(user["id"]), "scim_group": str(made["id"])}
+
+
+async def _by_http(http: httpx2.AsyncClient, subject: str) -> dict[str, str]:
+    async def made(method: str, path: str, body: object = None) -> dict[str, object]:
+        return await _made(http, method, path, body)
+
+    said = {"message": f"I was charged twice: {CANARY}", "user_id": CUSTOMER}
+    answer = await made("POST", "/v3/chat", said)
+    decision = answer["decision"]
+    assert isinstance(decision, dict)
+    await made("PUT", f"/admin/budgets/{CANARY}-budget", {"scope": "tenant", "usd_per_day": 777})
+    await made("PUT", f"/admin/roles/assignments/{subject}", {"roles": ["agent"]})
+    await made("PUT", f"/admin/holds/{CUSTOMER}")
+    item = {"role": "user", "content": CANARY}
+    thread = await made("POST", "/v1/conversations", {"items": [item], "metadata": {"of": CANARY}})
+    listed = await http.get(f"/v1/conversations/{thread['id']}/items")
+    run = {"model": "auto", "input": CANARY, "conversation": thread["id"]}
+    response = await made("POST", "/v1/responses", run)
+    return {
+        "decision": str(decision["id"]),
+        "answer": str(answer["id"]),
+        "conversation": str(answer["conversation_id"]),
+        "thread": str(thread["id"]),
+        "item": str(listed.json()["data"][0]["id"]),
+        "response": str(response["id"]),
+    }
+
+
+async def _by_mcp(product: Product, runbook: str, conversation: str) -> dict[str, str]:
+    agent = await key_of(product, VICTIM, "agent")
+    refund = {"invoice_id": "INV-2026-0014", "reason": "DUP", "amount_usd": 12.5}
+    async with mcp(product, agent, CUSTOMER) as client:
+        approval = approval_of(await client.call_tool(REFUND, refund))
+    async with mcp(product, agent, CUSTOMER, conversation=conversation) as client:
+        begun = await client.call_tool("memory__runbook_start", {"name": runbook})
+        assert begun.structured_content is not None, begun
+    return {"approval": approval, "run": str(begun.structured_content["run_id"])}
+
+
+def kept(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row the victim has, by table."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
+        found = {}
+        for table in sorted(set(tables) - _FOLLOWS):
+            columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+            if "tenant" in columns:
+                query = f"SELECT * FROM {table} WHERE tenant = ?"  # noqa: S608  our own tables
+                found[table] = sorted(db.execute(query, [VICTIM]).fetchall(), key=repr)
+        return found
+
+
+async def settled(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """The same, once nothing of it changes any more by itself: what is booked is booked in a second."""
+    with anyio.fail_after(_SETTLED_S):
+        before = kept(file)
+        while True:
+            await anyio.sleep(_STILL_S)
+            after = kept(file)
+            if after == before:
+                return after
+            before = after

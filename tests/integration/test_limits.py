@@ -1,0 +1,185 @@
+"""A product with limits and a Redis: a tenant that asks too much is refused, and no other; never open."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import httpx2
+import openai
+import pytest
+
+from config import SHIPPED
+from tests.integration.talk import MESSAGE
+from tests.product import Product, running
+from tests.redis_servers import RedisServer, need, redis_server
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+
+BURST = 40
+CONFIGURATION = """\
+redis:
+  urls: [{url}]
+limits:
+  tenants:
+    small:
+      networks: [127.0.0.0/8, "::1/128"]
+      requests:
+        tenant:
+          chat: {{per_minute: 4, burst: 4}}
+          read: {{per_minute: 60, burst: {burst}}}
+          mcp: {{per_minute: 60, burst: {burst}}}
+    frugal:
+      tokens: {{tenant: {{per_day: 400}}}}
+    elsewhere:
+      networks: [198.51.100.0/24]
+  addresses:
+    failures: {{per_minute: 4, burst: 400}}
+"""
+# Each of four replicas has a quarter, and one of them holds a borrowed twentieth besides.
+ALONE_MAX = BURST // 4 + BURST // 20 + 1
+NOTICED_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    need()
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def product(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    path = tmp_path_factory.mktemp("limits") / "limits.yaml"
+    path.write_text(CONFIGURATION.format(url=redis.url, burst=BURST))
+    with running(*SHIPPED, path) as product:
+        yield product
+
+
+def key_of(product: Product, tenant: str) -> str:
+    command = [sys.executable, "-m", "deployments.cli", "keys", "--tenant", tenant]
+    done = subprocess.run(
+        [*command, "create", "a program", "--role", "admin"],
+        env=product.environment, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    found = re.search(r"smk_\S+", done.stdout)
+    assert found is not None, done.stdout
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def small(product: Product) -> str:
+    return key_of(product, "small")
+
+
+@pytest.fixture
+async def http(product: Product, small: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with product.http(small) as http:
+        yield http
+
+
+async def test_beyond_its_limit_a_tenant_is_refused_and_another_is_not(
+    product: Product, http: httpx2.AsyncClient
+) -> None:
+    said = list[httpx2.Response]()
+    began = time.monotonic()
+    while not said or said[-1].status_code == 200:
+        said.append(await http.get("/v3/platforms/status"))
+    came_back = time.monotonic() - began
+    assert BURST <= len(said) - 1 <= BURST + came_back + 1
+    refused = said[-1]
+    assert refused.json()["code"] == "rate_limited"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["ratelimit"].startswith('"tenant-read";r=0;t=')
+    assert refused.headers["ratelimit-policy"] == f'"tenant-read";q={BURST};w={BURST}'
+    async with product.http() as other:
+        good = await other.get("/v3/platforms/status")
+        assert good.status_code == 200
+        assert good.headers["ratelimit"].startswith('"tenant-read";r=')
+        # Limits of one class are no limits of another.
+        assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_a_vendors_client_is_told_so_in_its_own_words(product: Product, small: str) -> None:
+    client = openai.AsyncOpenAI(api_key=small, base_url=f"{product.address}/v1", max_retries=0)
+
+    async def ask_on() -> None:
+        for _ in range(6):
+            await client.chat.completions.create(
+                model="auto", messages=[{"role": "user", "content": "hello"}], max_tokens=50
+            )
+
+    with pytest.raises(openai.RateLimitError) as refused:
+        await ask_on()
+    assert refused.value.code == "rate_limit_exceeded"
+    assert int(refused.value.response.headers["retry-after"]) >= 1
+    await client.close()
+
+
+async def test_tokens_of_the_day_are_used_up_by_what_an_answer_took(product: Product) -> None:
+    """The first may take all there are; what it did take is wanting for the second."""
+    async with product.http(key_of(product, "frugal")) as http:
+        first = await http.post("/v3/chat", json={"message": MESSAGE})
+        assert first.status_code == 200, first.text
+        refused = await http.post("/v3/chat", json={"message": MESSAGE})
+    assert refused.status_code == 429
+    usage = first.json()["usage"]
+    left = 400 - usage["input_tokens"] - usage["output_tokens"]
+    assert f"tenant-tokens-day has {left} of 400 tokens left" in refused.json()["detail"]
+    assert refused.headers["ratelimit-policy"] == '"tenant-tokens-day";q=400;w=86400'
+    assert int(refused.headers["retry-after"]) <= 86_400
+
+
+async def test_a_tenant_of_another_network_is_not_served_here(product: Product) -> None:
+    async with product.http(key_of(product, "elsewhere")) as http:
+        refused = await http.get("/v3/platforms/status")
+    assert (refused.status_code, refused.json()["code"]) == (403, "address_not_allowed")
+
+
+async def test_at_the_mcp_endpoint_the_same_limits_hold(product: Product, small: str) -> None:
+    accept = {"accept": "application/json, text/event-stream"}
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    async with product.http(small) as http:
+        said = list[httpx2.Response]()
+        while not said or said[-1].status_code == 200:
+            said.append(await http.post("/mcp", json=ping, headers=accept))
+    assert len(said) > BURST
+    assert said[-1].status_code == 429
+    assert said[-1].json()["error"]["data"] == {"code": "rate_limited"}
+
+
+async def test_with_redis_killed_the_service_goes_on_within_its_share(
+    product: Product, redis: RedisServer
+) -> None:
+    """And says so; when Redis is back the count is common again."""
+    tenant = key_of(product, "small")
+    async with product.http(tenant) as http, product.http() as other:
+        redis.kill()
+        until = time.monotonic() + NOTICED_S
+        while "degraded" not in (ready := (await other.get("/readyz")).json()):
+            assert (await other.get("/v3/platforms/status")).status_code == 200
+            assert time.monotonic() < until
+        assert ready == {"status": "ok", "degraded": ["rate_limits"]}
+        began, let_in = time.monotonic(), 0
+        while (await http.get("/v3/platforms/status")).status_code == 200:
+            let_in += 1
+        assert let_in <= ALONE_MAX + time.monotonic() - began
+        redis.start()
+        until = time.monotonic() + NOTICED_S
+        while "degraded" in (await other.get("/readyz")).json():
+            await other.get("/v3/platforms/status")
+            assert time.monotonic() < until
+
+
+async def test_who_guesses_at_keys_is_stopped_and_whoever_is_known_goes_on(
+    product: Product,
+) -> None:
+    """The last: this address has used up its tries. One replica grants a quarter of them."""
+    async with product.http() as known, product.http("smk_wrong") as guessing:
+        assert (await known.get("/v3/platforms/status")).status_code == 200
+        said = list[int]()
+        while 429 not in said and len(said) <= 400:
+            said.append((await guessing.get("/v3/platforms/status")).status_code)
+        assert set(said) == {401, 429}
+        assert (await known.get("/v3/platforms/status")).status_code == 200

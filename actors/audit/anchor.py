@@ -145,6 +145,7 @@ class Anchoring:
 
     async def _run(self) -> None:
         while True:
+            # So much of the log, in seconds, may lose its end unnoticed; no event could say it.
             await asyncio.sleep(self._every_s)
             await self.once()
 

@@ -132,6 +132,7 @@ class Indexing:
         while True:
             await self.once()
             await self._prune()
+            # How late a search may be; other processes write the chains, and no event says so.
             await asyncio.sleep(INDEX_S)
 
     async def _prune(self) -> None:

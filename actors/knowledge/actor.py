@@ -117,7 +117,8 @@ class Indexer:
             except SupportMaxError:
                 _log.warning("passages cannot be embedded; words find them", exc_info=True)
                 done = 0
-            # Vectors are made when there are new passages; looking for them reads all.
+            # Vectors are made when there are new passages, which another process writes without a word;
+            # looking for them reads all.
             await asyncio.sleep(LOOK_EVERY_S if done else EMBED_AGAIN_S)
 
 

@@ -154,6 +154,7 @@ class Purse:
                 break
             is_away = not await self._refill(due, need)
             while wallet.is_asked(due, need) and not is_away and self._clock.monotonic() < until:
+                # Other replicas give back what they do not need, and nothing tells this one when.
                 await asyncio.sleep(ASK_AGAIN_S)
                 is_away = not await self._refill(due, need)
         raise self._refusal(due, max_cost_usd, choose, is_away=is_away)

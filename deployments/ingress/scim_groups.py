@@ -7,8 +7,6 @@ from actors.database.directory_rows import GroupRow
 from deployments.ingress.routes import Call, Operation
 from deployments.ingress.scim_desk import (
     ATTEMPTS,
-    BASE,
-    PERMISSION,
     Directories,
     answer,
     contended,
@@ -17,22 +15,25 @@ from deployments.ingress.scim_desk import (
     must_match,
     unknown,
 )
-from deployments.ingress.scim_errors import SCIM_ERRORS
-from deployments.ingress.scim_schema import MEDIA_TYPE, ScimAnswer, ScimBody
-from deployments.ingress.scim_users import (
-    CHANGED,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    SEARCH,
-    SHOWN,
-    TAKEN,
-)
+from deployments.ingress.scim_resource import Words, resource_operations
 from deployments.scim.discovery import listed
 from deployments.scim.models import Group
 from deployments.scim.people import etag
 from deployments.scim.search import Asked, asked_of, query_in, shown_of
 from deployments.scim.teams import Teams
 from routing.clock import Clock
+
+_WORDS = Words(
+    search="Groups of the directory",
+    sought="Groups of the directory, sought by a body",
+    create="Make a group",
+    made="It is made",
+    show="A group and who is in it",
+    replace="Say anew who is in a group",
+    patch="Put people into a group, or take them out",
+    delete="Forget a group",
+    gone="It is gone",
+)
 
 
 class ScimGroups:
@@ -45,44 +46,7 @@ class ScimGroups:
 
     def operations(self) -> list[Operation]:
         """The rows of the table."""
-        every, one = f"{BASE}/Groups", f"{BASE}/Groups/{{id}}"
-        return [
-            Operation(
-                "GET", every, "Groups of the directory", PERMISSION, "read", "access",
-                self.search, ScimAnswer, query=SEARCH, errors=SCIM_ERRORS, media_type=MEDIA_TYPE,
-            ),
-            Operation(
-                "POST", f"{every}/.search", "Groups of the directory, sought by a body", PERMISSION,
-                "read", "access", self.sought, ScimAnswer, ScimBody, errors=SCIM_ERRORS,
-                media_type=MEDIA_TYPE,
-            ),
-            Operation(
-                "POST", every, "Make a group", PERMISSION, "admin", "action",
-                self.create, ScimAnswer, ScimBody, query=SHOWN, conflict=TAKEN,
-                errors=SCIM_ERRORS, media_type=MEDIA_TYPE, further={"201": "It is made"},
-            ),
-            Operation(
-                "GET", one, "A group and who is in it", PERMISSION, "read", "access",
-                self.show, ScimAnswer, query=SHOWN, headers=IF_NONE_MATCH,
-                errors=SCIM_ERRORS, media_type=MEDIA_TYPE, further={"304": "As it is known"},
-            ),
-            Operation(
-                "PUT", one, "Say anew who is in a group", PERMISSION, "admin", "action",
-                self.replace, ScimAnswer, ScimBody, query=SHOWN, headers=IF_MATCH, conflict=TAKEN,
-                errors=SCIM_ERRORS, media_type=MEDIA_TYPE, further=CHANGED,
-            ),
-            Operation(
-                "PATCH", one, "Put people into a group, or take them out", PERMISSION,
-                "admin", "action", self.patch, ScimAnswer, ScimBody, query=SHOWN, headers=IF_MATCH,
-                conflict=TAKEN, errors=SCIM_ERRORS, media_type=MEDIA_TYPE,
-                further=CHANGED,
-            ),
-            Operation(
-                "DELETE", one, "Forget a group", PERMISSION, "admin", "action",
-                self.delete, None, headers=IF_MATCH, conflict=TAKEN, errors=SCIM_ERRORS,
-                media_type=MEDIA_TYPE, further={"204": "It is gone", **CHANGED},
-            ),
-        ]  # fmt: skip
+        return resource_operations("Groups", _WORDS, self)
 
     async def search(self, call: Call) -> Response:
         """GET /scim/v2/Groups."""

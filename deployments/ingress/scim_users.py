@@ -10,8 +10,6 @@ from actors.database.directory_users import DirectoryUsers, Membership
 from deployments.ingress.routes import Call, Operation
 from deployments.ingress.scim_desk import (
     ATTEMPTS,
-    BASE,
-    PERMISSION,
     Directories,
     answer,
     contended,
@@ -20,8 +18,7 @@ from deployments.ingress.scim_desk import (
     must_match,
     unknown,
 )
-from deployments.ingress.scim_errors import SCIM_ERRORS
-from deployments.ingress.scim_schema import MEDIA_TYPE, ScimAnswer, ScimBody
+from deployments.ingress.scim_resource import Words, resource_operations
 from deployments.scim.discovery import listed
 from deployments.scim.models import User
 from deployments.scim.people import People, etag
@@ -30,21 +27,17 @@ from deployments.security.principal import Principal
 from deployments.security.trail import Deed, Trail
 from routing.clock import Clock
 
-SHOWN = {
-    "attributes": "The attributes to show, separated by commas",
-    "excludedAttributes": "The attributes to leave out, separated by commas",
-}
-SEARCH = {
-    "filter": "Which ones, by RFC 7644, 3.4.2.2",
-    "startIndex": "The number of the first one, from 1 on",
-    "count": "How many, at most 100",
-    "sortBy": "Is refused: nothing is sorted here",
-    **SHOWN,
-}
-IF_MATCH = {"If-Match": "The version that is meant, as ETag said it; another one is left alone"}
-IF_NONE_MATCH = {"If-None-Match": "The version that is known already, as ETag said it"}
-CHANGED = {"412": "Another version than the one that is meant"}
-TAKEN = "Somebody else has the name or the id, or others change it just now"
+_WORDS = Words(
+    search="People of the directory",
+    sought="People of the directory, sought by a body",
+    create="Let somebody in",
+    made="They are known",
+    show="Somebody of the directory",
+    replace="Say anew who somebody is; who is not active any more is put out",
+    patch="Change somebody; who is not active any more is put out",
+    delete="Put somebody out and forget them",
+    gone="They are gone",
+)
 
 
 class ScimUsers:
@@ -60,45 +53,7 @@ class ScimUsers:
 
     def operations(self) -> list[Operation]:
         """The rows of the table."""
-        every, one = f"{BASE}/Users", f"{BASE}/Users/{{id}}"
-        return [
-            Operation(
-                "GET", every, "People of the directory", PERMISSION, "read", "access",
-                self.search, ScimAnswer, query=SEARCH, errors=SCIM_ERRORS, media_type=MEDIA_TYPE,
-            ),
-            Operation(
-                "POST", f"{every}/.search", "People of the directory, sought by a body", PERMISSION,
-                "read", "access", self.sought, ScimAnswer, ScimBody, errors=SCIM_ERRORS,
-                media_type=MEDIA_TYPE,
-            ),
-            Operation(
-                "POST", every, "Let somebody in", PERMISSION, "admin", "action",
-                self.create, ScimAnswer, ScimBody, query=SHOWN, conflict=TAKEN,
-                errors=SCIM_ERRORS, media_type=MEDIA_TYPE, further={"201": "They are known"},
-            ),
-            Operation(
-                "GET", one, "Somebody of the directory", PERMISSION, "read", "access",
-                self.show, ScimAnswer, query=SHOWN, headers=IF_NONE_MATCH,
-                errors=SCIM_ERRORS, media_type=MEDIA_TYPE, further={"304": "As it is known"},
-            ),
-            Operation(
-                "PUT", one, "Say anew who somebody is; who is not active any more is put out",
-                PERMISSION, "admin", "action", self.replace, ScimAnswer, ScimBody, query=SHOWN,
-                headers=IF_MATCH, conflict=TAKEN, errors=SCIM_ERRORS, media_type=MEDIA_TYPE,
-                further=CHANGED,
-            ),
-            Operation(
-                "PATCH", one, "Change somebody; who is not active any more is put out",
-                PERMISSION, "admin", "action", self.patch, ScimAnswer, ScimBody, query=SHOWN,
-                headers=IF_MATCH, conflict=TAKEN, errors=SCIM_ERRORS, media_type=MEDIA_TYPE,
-                further=CHANGED,
-            ),
-            Operation(
-                "DELETE", one, "Put somebody out and forget them", PERMISSION, "admin", "action",
-                self.delete, None, headers=IF_MATCH, conflict=TAKEN, errors=SCIM_ERRORS,
-                media_type=MEDIA_TYPE, further={"204": "They are gone", **CHANGED},
-            ),
-        ]  # fmt: skip
+        return resource_operations("Users", _WORDS, self)
 
     async def search(self, call: Call) -> Response:
         """GET /scim/v2/Users."""

@@ -133,7 +133,12 @@ def load_roles(path: Path = _SHIPPED) -> Roles:
     """
     try:
         policy = _Policy.model_validate(safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, YAMLError, ValidationError) as error:
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = f"{first['msg']}; a policy file is the whole policy, so begin with a copy of the shipped one"
+        raise ConfigError(str(path), None, key, message) from error
+    except (OSError, YAMLError) as error:
         raise ConfigError(str(path), None, "", str(error)) from error
     permissions = frozenset(policy.permissions)
     own = {

@@ -95,3 +95,10 @@ def test_a_limit_that_is_no_amount_of_a_role_is_refused(
 def test_a_policy_without_limits_lets_nothing_go_alone(tmp_path: Path) -> None:
     roles = load_roles(written(tmp_path, "permissions: {a: b}\nroles: {agent: [a]}\n"))
     assert roles.limits.of("refunds", ["agent"]) == 0
+
+
+def test_a_policy_without_permissions_names_the_key_and_the_cure(tmp_path: Path) -> None:
+    path = tmp_path / "rbac.yaml"
+    path.write_text("roles: {admin: []}")
+    with pytest.raises(ConfigError, match=r"permissions.*begin with a copy of the shipped one"):
+        load_roles(path)

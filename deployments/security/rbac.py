@@ -34,10 +34,15 @@ class _Strict(BaseModel):
 
 
 class _Role(_Strict):
-    """A role that is others and more."""
+    """What a role may do, and the roles it is besides; the bare list of what it may do will do."""
 
     inherits: list[str] = []
     may: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, written: object) -> object:
+        return {"may": written} if isinstance(written, list) else written
 
 
 class _Constraint(_Strict):
@@ -59,7 +64,7 @@ class _Constraint(_Strict):
 
 class _Policy(_Strict):
     permissions: dict[str, str] = Field(max_length=_NAMES_MAX)
-    roles: dict[str, list[str] | _Role] = Field(max_length=_NAMES_MAX)
+    roles: dict[str, _Role] = Field(max_length=_NAMES_MAX)
     limits: dict[str, dict[str, float]] = {}
     constraints: list[_Constraint] = Field(default=[], max_length=_NAMES_MAX)
 
@@ -141,10 +146,7 @@ def load_roles(path: Path = _SHIPPED) -> Roles:
     except (OSError, YAMLError) as error:
         raise ConfigError(str(path), None, "", str(error)) from error
     permissions = frozenset(policy.permissions)
-    own = {
-        name: role if isinstance(role, _Role) else _Role(may=role)
-        for name, role in policy.roles.items()
-    }
+    own = policy.roles
     for name, role in own.items():
         _must_be_known(path, f"roles.{name}", role.may, permissions)
     inherits = {name: _ancestors(path, own, name, ()) for name in own}

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Column, Double, Index, Integer, Table, Text
 
-from actors.database.tables import metadata
+from actors.database.tables import metadata, tenant_column
 
 # The service's own, not a tenant's: `tenant` is whose administrator wrote it. `changes` are all that
 # hold from this version on, so that any version can be read, and come back, by itself.
@@ -34,7 +34,7 @@ settings_taken = Table(
 role_assignment = Table(
     "role_assignment",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("subject", Text, primary_key=True),
     Column("roles", JSON, nullable=False),
     Column("author", Text, nullable=False),

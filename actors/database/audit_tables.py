@@ -6,13 +6,13 @@ milliseconds here, as in the chains.
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
-from actors.database.tables import metadata
+from actors.database.tables import metadata, tenant_column
 
 audit_event = Table(
     "audit_event",
     metadata,
     # Empty where nobody was known: no tenant's auditor sees those, only who runs the service.
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
     # Where it stands in the log, which also orders what happened in one millisecond.
     Column("chain", Text, primary_key=True),

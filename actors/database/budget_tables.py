@@ -5,18 +5,13 @@ What `tables.py` says of times, money and tenants holds here too.
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text
 
-from actors.database.tables import metadata
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
+from actors.database.tables import metadata, tenant_column
 
 # An empty tenant or subject is every one, each with a budget of its own.
 budget = Table(
     "budget",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("scope", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -27,7 +22,7 @@ budget = Table(
 
 def _budget_key() -> tuple[Column[str], Column[str], Column[str], Column[str], Column[int]]:
     return (
-        _tenant(),
+        tenant_column(),
         Column("budget", Text, primary_key=True),
         Column("scope", Text, primary_key=True),
         Column("subject", Text, primary_key=True),
@@ -91,7 +86,7 @@ budget_abroad = Table(
     "budget_abroad",
     metadata,
     Column("home", Text, primary_key=True),
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("scope", Text, nullable=False),
     Column("subject", Text, nullable=False),

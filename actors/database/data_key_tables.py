@@ -5,14 +5,14 @@ What `tables.py` says of times and tenants holds here too.
 
 from sqlalchemy import BigInteger, Column, Double, Integer, Table, Text
 
-from actors.database.tables import metadata
+from actors.database.tables import metadata, tenant_column
 
 # `messages` were counted beforehand by those who seal: never less than were sealed. Of a destroyed
 # key the number stays, because none is used twice; `wrapped` is then empty.
 data_key = Table(
     "data_key",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("purpose", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("wrapped", Text, nullable=False),

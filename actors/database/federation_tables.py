@@ -6,19 +6,14 @@ its servers are shared.
 
 from sqlalchemy import JSON, Column, Double, Index, Integer, Table, Text
 
-from actors.database.tables import metadata
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
+from actors.database.tables import metadata, tenant_column
 
 # One row for each change; the highest version of a name is what holds, and without settings the
 # server was taken away.
 mcp_server = Table(
     "mcp_server",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("settings", JSON(none_as_null=True)),
@@ -32,7 +27,7 @@ mcp_server = Table(
 mcp_tool_seen = Table(
     "mcp_tool_seen",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("server", Text, primary_key=True),
     Column("tool", Text, primary_key=True),
     Column("hash", Text, nullable=False),
@@ -45,7 +40,7 @@ mcp_tool_seen = Table(
 mcp_tool_pin = Table(
     "mcp_tool_pin",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("server", Text, primary_key=True),
     Column("tool", Text, primary_key=True),
     Column("hash", Text, nullable=False),

@@ -6,7 +6,7 @@ secret there is a hash.
 
 from sqlalchemy import JSON, Column, Double, Index, Integer, Table, Text
 
-from actors.database.tables import metadata
+from actors.database.tables import metadata, tenant_column
 
 # Before anybody is known there is no tenant; the state is random and used once.
 finished_sign_on = Table(
@@ -33,7 +33,7 @@ password_try = Table(
 session = Table(
     "session",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("id_hash", Text, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("provider", Text, nullable=False),

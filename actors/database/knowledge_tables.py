@@ -15,18 +15,13 @@ from sqlalchemy import (
     Text,
 )
 
-from actors.database.tables import metadata
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
+from actors.database.tables import metadata, tenant_column
 
 # How often a tenant's knowledge was changed: what indexes are built from and compared by.
 kb_version = Table(
     "kb_version",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("version", BigInteger, nullable=False),
     Column("at", Double, nullable=False),
 )
@@ -35,7 +30,7 @@ kb_version = Table(
 kb_document = Table(
     "kb_document",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("source", Text, nullable=False),
     Column("path", Text, nullable=False),
@@ -54,7 +49,7 @@ kb_document = Table(
 kb_passage = Table(
     "kb_passage",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("document_id", Text, primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("heading", Text, nullable=False),
@@ -71,7 +66,7 @@ kb_passage = Table(
 kb_file = Table(
     "kb_file",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("source", Text, primary_key=True),
     Column("path", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
@@ -82,7 +77,7 @@ kb_file = Table(
 kb_entity = Table(
     "kb_entity",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -93,7 +88,7 @@ kb_entity = Table(
 kb_edge = Table(
     "kb_edge",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("src", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("dst", Text, primary_key=True),

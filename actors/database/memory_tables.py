@@ -15,19 +15,14 @@ from sqlalchemy import (
     Text,
 )
 
-from actors.database.tables import metadata
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
+from actors.database.tables import metadata, tenant_column
 
 # `is_current` is TRUE or NULL, never FALSE: NULLs do not collide, so the index allows one current
 # value for each attribute of a customer and any number of former ones.
 memory_fact = Table(
     "memory_fact",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("user_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("attribute", Text, nullable=False),
@@ -47,7 +42,7 @@ memory_fact = Table(
 runbook = Table(
     "runbook",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("title", Text, nullable=False),
@@ -60,7 +55,7 @@ runbook = Table(
 runbook_run = Table(
     "runbook_run",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("conversation_id", Text),
@@ -77,7 +72,7 @@ runbook_run = Table(
 runbook_step = Table(
     "runbook_step",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("run_id", Text, primary_key=True),
     Column("step", Integer, primary_key=True, autoincrement=False),
     Column("outcome", Text, nullable=False),

@@ -15,14 +15,14 @@ from sqlalchemy import (
     Text,
 )
 
-from actors.database.tables import metadata
+from actors.database.tables import metadata, tenant_column
 
 # `bucket` is a random group of answers, for intervals; `day` is counted since the epoch. A
 # cost that is NULL is not known, which is not 0.
 saving = Table(
     "saving",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("answer_id", Text, primary_key=True),
     Column("at", Double, nullable=False),
     Column("day", Integer, nullable=False),
@@ -45,7 +45,7 @@ saving = Table(
 saving_target = Table(
     "saving_target",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("answer_id", Text, primary_key=True),
     Column("target", Text, primary_key=True),
     Column("quality", Double, nullable=False),

@@ -22,14 +22,15 @@ from sqlalchemy import (
 metadata = MetaData()
 
 
-def _tenant() -> Column[str]:
+def tenant_column() -> Column[str]:
+    """The first part of every key, in every table that is a tenant's."""
     return Column("tenant", Text, primary_key=True)
 
 
 api_key = Table(
     "api_key",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("key_id", Text, primary_key=True),
     Column("hash", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -53,7 +54,7 @@ api_key = Table(
 conversation = Table(
     "conversation",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("user_id", Text),
     Column("last_seq", Integer, nullable=False),
@@ -71,7 +72,7 @@ conversation = Table(
 turn = Table(
     "turn",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("conversation_id", Text, primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("role", Text, nullable=False),
@@ -90,7 +91,7 @@ turn = Table(
 thread = Table(
     "thread",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("metadata", JSON, nullable=False),
     Column("last_seq", Integer, nullable=False),
@@ -113,7 +114,7 @@ thread = Table(
 thread_item = Table(
     "thread_item",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("thread_id", Text, primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("id", Text, nullable=False),
@@ -131,7 +132,7 @@ thread_item = Table(
 ledger = Table(
     "ledger",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("answer_id", Text, primary_key=True),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("platform", Text, nullable=False),
@@ -160,7 +161,7 @@ ledger = Table(
 decision = Table(
     "decision",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("answer_id", Text),
     Column("at", Double, nullable=False),
@@ -173,7 +174,7 @@ decision = Table(
 feedback = Table(
     "feedback",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("decision_id", Text, primary_key=True),
     Column("quality", Double, nullable=False),
     Column("target", Text, nullable=False),
@@ -187,7 +188,7 @@ feedback = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("key", Text, primary_key=True),
     Column("body_hash", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -232,7 +233,7 @@ checkpoint = Table(
 customer = Table(
     "customer",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("user_id", Text, primary_key=True),
     Column("account_name", Text, nullable=False),
     Column("email", Text, nullable=False),
@@ -245,7 +246,7 @@ customer = Table(
 invoice = Table(
     "invoice",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("issued", Text, nullable=False),
@@ -260,7 +261,7 @@ invoice = Table(
 customer_order = Table(
     "customer_order",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("placed", Text, nullable=False),

@@ -16,12 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-from actors.database.tables import metadata
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
+from actors.database.tables import metadata, tenant_column
 
 # One row for each call that could change something. `key` is the caller's idempotency key, or one
 # of ours where it sent none; `state` is running or done, and `leased_until` is for calls that
@@ -29,7 +24,7 @@ def _tenant() -> Column[str]:
 tool_call = Table(
     "tool_call",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("principal", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("id", Text, nullable=False),
@@ -54,7 +49,7 @@ tool_call = Table(
 tool_approval = Table(
     "tool_approval",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("live_key", Text),
     Column("tool", Text, nullable=False),
@@ -87,7 +82,7 @@ tool_approval = Table(
 refund = Table(
     "refund",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("invoice_id", Text, nullable=False),
     Column("user_id", Text, nullable=False),
@@ -105,7 +100,7 @@ refund = Table(
 plan_change = Table(
     "plan_change",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("from_plan", Text, nullable=False),
@@ -122,7 +117,7 @@ plan_change = Table(
 password_reset = Table(
     "password_reset",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("call_id", Text, nullable=False),
@@ -134,7 +129,7 @@ password_reset = Table(
 incident = Table(
     "incident",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("severity", Integer, nullable=False),

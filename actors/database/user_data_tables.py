@@ -5,14 +5,14 @@ What `tables.py` says of times and tenants holds here too.
 
 from sqlalchemy import JSON, Column, Double, Index, Table, Text
 
-from actors.database.tables import metadata
+from actors.database.tables import metadata, tenant_column
 
 # `person` is the pseudonym under which the audit log knows the person; `user_id` is there while
 # the erasure needs it and NULL from the moment it is settled.
 erasure = Table(
     "erasure",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("person", Text, primary_key=True),
     Column("user_id", Text),
     Column("state", Text, nullable=False),
@@ -29,7 +29,7 @@ erasure = Table(
 legal_hold = Table(
     "legal_hold",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("user_id", Text, primary_key=True),
     Column("placed_by", Text, nullable=False),
     Column("placed_at", Double, nullable=False),

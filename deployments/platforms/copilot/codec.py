@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, Field
 
 from deployments.platforms.copilot.words import COPILOT
+from deployments.platforms.reminder import reminded
 from deployments.platforms.vendor_json import object_in, text_in, validated
 from routing.errors import ErrorKind, PlatformError
 from routing.exchange import ChatRequest
@@ -19,8 +20,6 @@ from routing.message import Json, JsonObject, Message, images_of
 MAX_TEXT = 250_000  # bytes
 # Earlier turns are a reminder, not a transcript: an agent reads them as part of the question.
 MAX_EARLIER = 4_000  # characters
-
-_SPEAKERS = {"user": "User", "assistant": "Assistant"}
 
 
 def encode_text(request: ChatRequest, heard: str = "") -> str:
@@ -41,8 +40,7 @@ def encode_text(request: ChatRequest, heard: str = "") -> str:
     *earlier, last = request.messages or (Message("user"),)
     if last.role != "user" or not last.text.strip():
         raise _impossible("the last message must be a user's, with a text")
-    before = _reminder(_since(earlier, heard) if heard else earlier)
-    text = f"Earlier in this conversation:\n{before}\n\nNow:\n{last.text}" if before else last.text
+    text = reminded(last.text, _since(earlier, heard) if heard else earlier, MAX_EARLIER)
     if len(text.encode()) > MAX_TEXT:
         detail = f"an agent takes at most {MAX_TEXT} bytes of text at a time"
         raise PlatformError(COPILOT, ErrorKind.CONTEXT_TOO_LONG, detail)
@@ -55,20 +53,6 @@ def _since(earlier: Sequence[Message], heard: str) -> Sequence[Message]:
         if message.role == "assistant" and message.text[: len(heard)] == heard:
             return earlier[index + 1 :]
     return earlier
-
-
-def _reminder(earlier: Sequence[Message]) -> str:
-    """The latest of the earlier turns that fit, in their order."""
-    lines: list[str] = []
-    room = MAX_EARLIER
-    for message in reversed(earlier):
-        line = f"{_SPEAKERS[message.role]}: {message.text.strip()}"
-        room -= len(line)
-        if room < 0:
-            break
-        if message.text.strip():
-            lines.append(line)
-    return "\n".join(reversed(lines))
 
 
 def message_activity(text: str, user_id: str, marker: str) -> dict[str, Json]:

@@ -5,12 +5,12 @@ system prompt, `max_tokens` and the temperature of a request are not sent; what 
 form of the answer is refused. The events are those of Google's Agent Development Kit.
 """
 
-from collections.abc import Sequence
 from typing import cast
 
 from pydantic import BaseModel
 
 from deployments.platforms import errors
+from deployments.platforms.reminder import reminded
 from deployments.platforms.vendor_json import validated
 from deployments.platforms.vertex.codec import FINISH_REASONS, VERTEX, UsageMetadata, text_of
 from deployments.platforms.vertex.words import rpc_error
@@ -25,7 +25,6 @@ STREAM_QUERY = "async_stream_query"
 # Five turns of the length at which our own conversations are cut, some 5,000 tokens.
 MAX_EARLIER = 20_000  # characters
 
-_SPEAKERS = {"user": "User", "assistant": "Assistant"}
 _NEXT_MESSAGE = "\n\n"
 # After these the agent's next step is still to come; pure text is for the user.
 _STEPS = frozenset({"function_call", "function_response", "code_execution_result"})
@@ -179,22 +178,7 @@ class _Event(BaseModel):
 
 def _text(request: ChatRequest, *, is_known: bool) -> str:
     *earlier, last = request.messages
-    before = "" if is_known else _reminder(earlier)
-    return f"Earlier in this conversation:\n{before}\n\nNow:\n{last.text}" if before else last.text
-
-
-def _reminder(earlier: Sequence[Message]) -> str:
-    """The latest of the earlier turns that fit, in their order."""
-    lines: list[str] = []
-    room = MAX_EARLIER
-    for message in reversed(earlier):
-        line = f"{_SPEAKERS[message.role]}: {message.text.strip()}"
-        room -= len(line)
-        if room < 0:
-            break
-        if message.text.strip():
-            lines.append(line)
-    return "\n".join(reversed(lines))
+    return last.text if is_known else reminded(last.text, earlier, MAX_EARLIER)
 
 
 def _impossible(detail: str) -> PlatformError:

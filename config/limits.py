@@ -6,8 +6,8 @@ from pydantic import Field
 
 from config.values import Cidr, Section, Text, Whole
 
-# As many of the ingress, and of the MCP gateway, there may be. Where they keep no common count each has
-# a part of every limit: more replicas would make the parts smaller.
+# As many of the ingress, and of the MCP gateway, there may be. One that hears nothing of the others has the
+# part of every limit that it had among so many: more replicas would make it smaller.
 REPLICAS_MAX = 4
 _MOST = 1_000_000_000
 _Networks = Annotated[tuple[Cidr, ...], Field(max_length=10_000)]
@@ -60,8 +60,9 @@ class AddressRates(Section):
     """
 
     read: RateSettings = RateSettings(per_minute=6_000)
-    # Two a second for people who sign on, and a lecture hall of them at once.
-    admin: RateSettings = RateSettings(per_minute=120, burst=240)
+    # A sign-on takes two, and a company behind one address begins work within minutes: 600 people
+    # a minute, and twice as many at once. Guesses are counted elsewhere, by name and by `failures`.
+    admin: RateSettings = RateSettings(per_minute=1_200, burst=2_400)
     health: RateSettings = RateSettings(per_minute=60_000)
     # Twenty guesses a second at a key of 256 bits; a script with an old key in it notices sooner.
     failures: RateSettings = RateSettings(per_minute=1_200, burst=2_400)
@@ -79,11 +80,11 @@ class TenantLimits(Section):
 class LimitSettings(Section):
     """Who is refused with 429, and from where nobody is served at all.
 
-    `networks` are the only addresses that are served, if any are named. `in_flight` is how many
+    `networks` are the only addresses that are served; without it all are. `in_flight` is how many
     requests of one tenant are worked on at once.
     """
 
-    networks: _Networks = Field(default=(), examples=["[10.0.0.0/8]"])
+    networks: _Networks | None = Field(default=None, min_length=1, examples=["[10.0.0.0/8]"])
     # Half of what four replicas work on at once: one tenant leaves the other half to others.
     in_flight: Whole = Field(default=4_000, ge=REPLICAS_MAX, le=1_000_000, examples=[4_000])
     requests: RequestRates = RequestRates()

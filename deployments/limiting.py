@@ -1,4 +1,4 @@
-"""The limits of one replica: over Redis where one is named, else its share of each alone."""
+"""The limits of one replica: over Redis where one is named, else its part of each alone."""
 
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,16 @@ from deployments.security.address_limits import AddressLimits
 from deployments.security.client_address import networks_of
 from deployments.security.gate import Gate
 from deployments.security.leased_limits import LeasedLimits
+from deployments.security.own_share import OwnShare
 from deployments.security.peer import Peer
 from deployments.security.rate_limits import RateLimits
+from deployments.security.shares import Shares
 from deployments.security.token_limits import TokenLimits
 from routing.clock import Clock
 
 if TYPE_CHECKING:
     from actors.lease_store import LeaseStore
+    from actors.shares import ShareStore
 
 # Redis in the same zone answers in a millisecond; whoever asks first after it went away waits so
 # long, and nobody else for a second.
@@ -27,29 +30,50 @@ LIMIT_OPERATION_S = 0.1
 class LimitDesk:
     """What the rest of a replica is given: the `gate` of its door, and `tokens` for the road."""
 
-    def __init__(self, boot: Boot, settings: Settings, holder: str, clock: Clock) -> None:
-        """`holder` names this replica's one life."""
-        self._limits = LeasedLimits(_store(settings, clock), holder, clock)
-        limits, replicas = settings.limits, REPLICAS_MAX
+    def __init__(
+        self,
+        boot: Boot,
+        settings: Settings,
+        pool: str,
+        holder: str,
+        lender: "ShareStore",
+        clock: Clock,
+    ) -> None:
+        """`holder` names this replica's one life; those of its `pool` are the others like it.
+
+        `lender` says what part of the limits it has.
+        """
+        self._shares = shares = Shares(clock, pool, holder, 1 / REPLICAS_MAX)
+        self._limits = LeasedLimits(_store(settings, clock), holder, shares, clock)
+        limits = settings.limits
+        rates = RateLimits(limits, self._limits, shares)
+        self._own = OwnShare(lender, shares, rates.over)
         self.gate = Gate(
-            AddressLimits(limits, replicas, clock),
-            RateLimits(limits, self._limits, replicas),
+            AddressLimits(limits, shares, clock),
+            rates,
             Peer(secret_of(boot.home)),
             networks_of(settings.server.trusted_proxies),
         )
-        self.tokens = TokenLimits(limits, self._limits, replicas, clock)
+        self.tokens = TokenLimits(limits, self._limits, clock)
 
     @property
     def degraded(self) -> tuple[str, ...]:
         """What does not work as it should, in a word each."""
-        return ("rate_limits",) if self._limits.is_degraded else ()
+        is_degraded = self._limits.is_degraded or self._shares.has_lapsed
+        return ("rate_limits",) if is_degraded else ()
 
     async def start(self) -> None:
-        """Connect, if that can be done now."""
+        """Connect, if that can be done now, and wait until the other replicas leave room for this one.
+
+        Raises:
+            ShareUnavailable: nobody says that they do.
+        """
         await self._limits.start()
+        await self._own.start()
 
     async def aclose(self) -> None:
         """Give back what is borrowed, and close."""
+        await self._own.aclose()
         await self._limits.aclose()
 
 

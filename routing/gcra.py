@@ -19,9 +19,9 @@ class Rate:
     per_s: float
     burst: float
 
-    def share(self, of: int) -> "Rate":
-        """The part that one of `of` has who keep no common count."""
-        return Rate(self.per_s / of, self.burst / of)
+    def part(self, share: float) -> "Rate":
+        """What somebody has of it who decides alone over `share` of the whole."""
+        return Rate(self.per_s * share, self.burst * share)
 
 
 class Bucket:
@@ -61,12 +61,10 @@ class Bucket:
             self.settle(rate, cost, now)
         return wait_s
 
-    def fill(self, rate: Rate, units: float, now: float) -> None:
-        """Take as much of `units` as there is room for."""
-        debt = self.debt(rate, now)
-        if debt < rate.burst:
-            self._debt = min(debt + units, rate.burst)
-            self._at = max(self._at, now)
+    def resize(self, old: Rate, new: Rate, unused: float, now: float) -> None:
+        """The rate is another from now on. What room there was is kept, and no more is made than `unused`."""
+        self._debt = max(0.0, self.debt(old, now) + new.burst - old.burst - unused)
+        self._at = max(self._at, now)
 
     def settle(self, rate: Rate, units: float, now: float) -> None:
         """Take `units` whether there is room or not, or give back where they are less than zero.

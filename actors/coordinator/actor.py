@@ -17,6 +17,7 @@ import ray
 from actors.coordinator.budgets import BudgetOwner
 from actors.coordinator.learning import Lesson
 from actors.coordinator.loans import Answer, Borrower, Letter
+from actors.coordinator.shares import ShareBook
 from actors.coordinator.state import CoordinatorState
 from actors.database.address import Address
 from actors.database.budget_books import BudgetBooks
@@ -30,6 +31,7 @@ from actors.database.idempotency import Idempotency
 from actors.database.ledger import Ledger
 from actors.database.savings import Savings
 from actors.database.worlds import Worlds
+from actors.shares import ShareClaim, ShareGrant
 from routing.bandit import Bandit
 from routing.budget import Claim, Key, Standing
 from routing.clock import SystemClock
@@ -53,12 +55,10 @@ FEEDBACK_KEPT_S = 30 * 86_400.0
 # A month to ask why; at 2 kB each the most they take is 2 GB of the disk.
 DECISIONS_KEPT_S = 30 * 86_400.0
 DECISIONS_MAX = 1_000_000
-# At most four new ones a second while there is traffic: half a day of an uninterrupted
-# storm, months of a usual week; 1 to 2 kB each. A decision older than its world is still
-# explained, only not replayed.
+# At most four new ones a second while there is traffic: half a day of an uninterrupted storm, months of a
+# usual week; 1 to 2 kB each. A decision older than its world is still explained, only not replayed.
 WORLDS_MAX = 200_000
-# A quarter and a week: savings are held against bills, and those against a quarter's budget. An
-# answer with its five alternatives is 0.6 kB, so the most they take is 0.6 GB.
+# A quarter and a week: savings are held against bills, and those against a quarter's budget. An answer with its five alternatives is 0.6 kB: at most 0.6 GB.
 SAVINGS_KEPT_S = 99 * 86_400.0
 SAVINGS_MAX = 1_000_000
 
@@ -90,6 +90,9 @@ class Coordinator:
         self._kept_at = 0.0
         self._swept_at = self._clock.now()
         self._heard: set[str] = set()
+        self._shares = ShareBook(
+            lambda: ray.get_runtime_context().was_current_actor_reconstructed is False
+        )
         self._feedback = Feedback(self._database)
         self._studied_at = 0.0
         self._studying = asyncio.Lock()
@@ -129,6 +132,11 @@ class Coordinator:
         await self._study(state, now)
         await self._sweep(now)
         return state.snapshot(now), state.counted(replica)
+
+    @ray.method
+    async def claim_share(self, claim: ShareClaim) -> ShareGrant:
+        """What part of every limit a replica may let in by itself; at any time, also without a database."""
+        return self._shares.claim(claim, self._clock.monotonic())
 
     @ray.method
     async def claim_probe(self, target: str, key: str) -> bool:

@@ -13,12 +13,14 @@ from typing import TypeVar
 
 from ray.actor import ActorProxy
 from ray.exceptions import RayActorError, RayError
+from typing_extensions import override
 
 from actors import names
 from actors.coordinator.actor import Coordinator, CoordinatorActor, CoordinatorOptions
 from actors.coordinator.errors import CoordinatorUnavailable
 from actors.coordinator.in_flight import InFlight
 from actors.coordinator.loans import LETTER_WAIT_S, Answer, Letter
+from actors.shares import ShareClaim, ShareGrant, ShareStore, ShareUnavailable
 from routing.budget import Claim, Key, Standing
 from routing.errors import BudgetUnavailable
 from routing.learned import Terms
@@ -44,6 +46,26 @@ REPORT_MAX = 2000
 # At 300 requests a second this is half an hour without a coordinator; then the oldest
 # are dropped, with an error in the log: memory is worth more than statistics.
 BACKLOG_MAX = 500_000
+
+
+class CoordinatorShares(ShareStore):
+    """Asks the coordinator what part of the limits a replica has. It needs no database for that."""
+
+    def __init__(self, options: CoordinatorOptions) -> None:
+        self._options = options
+        self._actor: ActorProxy[Coordinator] | None = None
+
+    @override
+    async def claim(self, claim: ShareClaim) -> ShareGrant:
+        """Take a claim and answer it; raises ShareUnavailable. Whoever waits says for how long."""
+        try:
+            if self._actor is None:
+                self._actor = _actor(self._options)
+            return await self._actor.claim_share.remote(claim)
+        except RayError as error:
+            # The handle of an actor that was replaced is of no use: look it up anew.
+            self._actor = None
+            raise ShareUnavailable(type(error).__name__) from error
 
 
 class CoordinatorClient:
@@ -268,11 +290,16 @@ class CoordinatorClient:
 
     def _handle(self) -> ActorProxy[Coordinator]:
         if self._actor is None:
-            self._actor = CoordinatorActor.options(
-                name=names.COORDINATOR,
-                namespace=names.NAMESPACE,
-                lifetime="detached",
-                get_if_exists=True,
-                max_concurrency=1000,
-            ).remote(self._options)
+            self._actor = _actor(self._options)
         return self._actor
+
+
+def _actor(options: CoordinatorOptions) -> ActorProxy[Coordinator]:
+    """The one of this region, which is begun if there is none."""
+    return CoordinatorActor.options(
+        name=names.COORDINATOR,
+        namespace=names.NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_concurrency=1000,
+    ).remote(options)

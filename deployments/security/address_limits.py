@@ -18,6 +18,7 @@ from deployments.security.limit_account import Demand, Standing
 from deployments.security.network_set import NetworkSet
 from deployments.security.rate_headers import headers_of, refused
 from deployments.security.rate_limits import RateClass, rate_of
+from deployments.security.shares import Shares
 from routing.clock import Clock
 from routing.errors import AccessError
 
@@ -29,18 +30,18 @@ _SUBSCRIBER_BITS = 64
 
 
 class AddressLimits:
-    """Admits addresses. `replicas` are the most that may each grant a share."""
+    """Admits addresses, each replica its part of what `settings` say."""
 
-    def __init__(self, settings: LimitSettings, replicas: int, clock: Clock) -> None:
-        self._limits = LeasedLimits(None, "", clock, ADDRESSES_MAX)
-        self._replicas = replicas
+    def __init__(self, settings: LimitSettings, shares: Shares, clock: Clock) -> None:
+        self._limits = LeasedLimits(None, "", shares, clock, ADDRESSES_MAX)
         own = settings.addresses
         self._classes: Mapping[RateClass, RateSettings] = {
             "chat": own.read, "read": own.read, "mcp": own.read,
             "admin": own.admin, "health": own.health,
         }  # fmt: skip
         self._failures = own.failures
-        self._served = NetworkSet(networks_of(settings.networks))
+        served = settings.networks
+        self._served = None if served is None else NetworkSet(networks_of(served))
         self._of_tenants = {
             tenant: NetworkSet(networks_of(of.networks))
             for tenant, of in settings.tenants.items()
@@ -51,7 +52,7 @@ class AddressLimits:
 
     def must_be_served(self, address: Address | None) -> None:
         """Return if the service is there for the address; raises AccessError."""
-        if self._served and (address is None or address not in self._served):
+        if self._served is not None and (address is None or address not in self._served):
             raise AccessError("address_not_allowed", "Nobody is served at this address.")
 
     def must_be_of(self, tenant: str, address: Address | None) -> None:
@@ -104,7 +105,7 @@ class AddressLimits:
         rate = rate_of(settings)
         name = f"address-{kind}"
         key = LimitKey("", name, _subscriber(address))
-        return Demand(name, key, rate, rate.share(self._replicas))
+        return Demand(name, key, rate)
 
 
 def _subscriber(address: Address | None) -> str:

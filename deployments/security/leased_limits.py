@@ -2,9 +2,9 @@
 
 A replica borrows a small part of a limit, spends it without asking anybody, and asks for more in
 the background when half is gone. Where the store says that nothing is left, that is remembered,
-and nobody is asked for whoever is refused. Without a store every replica keeps its own equal share
-of the limit: fewer requests pass then, never more. While the store is away it keeps its share of
-what was left when it last asked: what others took since then is what can pass beyond the limit.
+and nobody is asked for whoever is refused. Without a store every replica has a part of the limit of
+its own, and all parts together are no more than the limit. While the store is away it has what it
+borrowed before, and its part of what comes back from then on.
 """
 
 import asyncio
@@ -14,12 +14,13 @@ from collections.abc import Sequence
 
 from actors.lease_store import GIVE_BACK_S, LeaseStore, LimitKey
 from actors.window_store import StoreUnavailable
-from deployments.security.limit_account import HELD_S, Account, Demand, Standing
+from deployments.security.limit_account import HELD_S, Account, Alone, Demand, Standing
+from deployments.security.shares import Shares
 from routing.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-# After a failure the replicas' own shares are kept for this long before the store is asked again.
+# After a failure the replicas' own parts are kept for this long before the store is asked again.
 ALONE_S = 1.0
 # What nobody took from for this long goes back, so that other replicas have it.
 IDLE_S = 1.0
@@ -39,15 +40,23 @@ class LeasedLimits:
     """The limits of one replica. `holder` names its one life; without `store` it is alone for good."""
 
     def __init__(
-        self, store: LeaseStore | None, holder: str, clock: Clock, keys_max: int = KEYS_MAX
+        self,
+        store: LeaseStore | None,
+        holder: str,
+        shares: Shares,
+        clock: Clock,
+        keys_max: int = KEYS_MAX,
     ) -> None:
+        """`shares` are what it has of each limit where it decides alone."""
         self._store = store
         self._holder = holder
+        self._shares = shares
         self._clock = clock
         self._keys_max = keys_max
         self._accounts: dict[LimitKey, Account] = {}
         self._lives = 0
         self._open: dict[LimitKey, Demand] = {}
+        self._alone = Alone()
         self._alone_until = math.inf if store is None else -math.inf
         self._tending: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -74,6 +83,9 @@ class LeasedLimits:
         now = self._clock.monotonic()
         is_alone = now < self._alone_until
         accounts = [self._accounts.get(demand.key) or self._account(demand) for demand in demands]
+        if is_alone:
+            for account in accounts:
+                account.stand(self._shares, self._alone)
         for demand, account in zip(demands, accounts, strict=True):
             if not account.covers(demand, now, is_alone=is_alone):
                 return None
@@ -82,9 +94,9 @@ class LeasedLimits:
             room = account.spend(demand, now, is_alone=is_alone)
             if room < least * demand.rate.burst:
                 nearest, room_of_nearest, least = demand, room, room / demand.rate.burst
-            if not is_alone:
+            if self._store is not None:
                 self._open[demand.key] = demand
-                if account.asking is None and account.is_low(demand, now):
+                if not is_alone and account.asking is None and account.is_low(demand, now):
                     self._refill_soon(demand, account)
         return Standing(nearest, room_of_nearest)
 
@@ -99,9 +111,10 @@ class LeasedLimits:
         return Standing(demands[0], 0.0, GIVE_BACK_S) if standing is None else standing
 
     def wait_s(self, demand: Demand) -> float:
-        """Seconds until this replica's own share covers it, 0.0 if it does; nothing is taken."""
+        """Seconds until this replica's own part covers it, 0.0 if it does; nothing is taken."""
         account = self._account(demand)
-        return account.local.wait_s(demand.share, demand.cost, self._clock.monotonic())
+        account.stand(self._shares, self._alone)
+        return account.wait_s(demand, self._clock.monotonic())
 
     def settle(self, demands: Sequence[Demand], units: float) -> None:
         """What was taken was too little by `units`, or too much where they are less than zero."""
@@ -109,10 +122,12 @@ class LeasedLimits:
         is_alone = now < self._alone_until
         for demand in demands:
             account = self._account(demand)
+            if is_alone:
+                account.stand(self._shares, self._alone)
             account.settle(demand, units, now, is_alone=is_alone)
-            if not is_alone:
+            if self._store is not None:
                 self._open[demand.key] = demand
-                if account.is_low(demand, now):
+                if not is_alone and account.is_low(demand, now):
                     self._refill_soon(demand, account)
 
     def _refusal(self, demands: Sequence[Demand]) -> Standing | None:
@@ -121,6 +136,8 @@ class LeasedLimits:
         is_alone = now < self._alone_until
         for demand in demands:
             account = self._account(demand)
+            if is_alone:
+                account.stand(self._shares, self._alone)
             if account.covers(demand, now, is_alone=is_alone):
                 continue
             refusal = account.refusal(demand, now, is_alone=is_alone)
@@ -161,7 +178,7 @@ class LeasedLimits:
             loan = await store.claim(claim)
         except StoreUnavailable:
             self._be_alone()
-        except Exception:  # noqa: BLE001  whoever waits is decided on by the own share
+        except Exception:  # noqa: BLE001  whoever waits is decided on by the own part
             _log.exception("a limit could not be settled")
             self._be_alone()
         else:
@@ -175,10 +192,12 @@ class LeasedLimits:
             account.asking = None
 
     def _be_alone(self) -> None:
-        self._alone_until = self._clock.monotonic() + ALONE_S
+        now = self._clock.monotonic()
+        self._alone_until = now + ALONE_S
         if not self.is_degraded:
             self.is_degraded = True
-            _log.warning("Redis did not answer: each replica keeps its share of the limits")
+            self._alone = Alone(self._alone.number + 1, now)
+            _log.warning("Redis did not answer: each replica keeps its part of the limits")
 
     async def _tend(self) -> None:
         while True:
@@ -213,7 +232,7 @@ class LeasedLimits:
                 self._forget()
             # A holder of its own: one that was forgotten and comes back begins to count anew.
             self._lives += 1
-            account = Account(f"{self._holder}.{self._lives}", demand.share)
+            account = Account(f"{self._holder}.{self._lives}", demand.rate)
             self._accounts[demand.key] = account
         return account
 
@@ -223,8 +242,7 @@ class LeasedLimits:
 
         def load(key: LimitKey) -> float:
             account = self._accounts[key]
-            is_stale = now - account.touched > _STALE_S
-            return 0.0 if is_stale else account.local.debt(account.share, now) / account.share.burst
+            return 0.0 if now - account.touched > _STALE_S else account.load(now)
 
         by_load = sorted(self._accounts, key=load)
         for key in by_load[: -int(self._keys_max * _KEPT_SHARE)]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from actors.lease_store import GIVE_BACK_S, LEASE_S, Claim, LimitKey, Loan
+from deployments.security.shares import Shares
 from routing.gcra import Bucket, Rate
 
 if TYPE_CHECKING:
@@ -20,17 +21,21 @@ HELD_S = LEASE_S * 0.8
 EMPTY_S = 1.0
 # And at least so long: a limit that is used up is asked for a hundred times a second, not at each refusal.
 EMPTY_LEAST_S = 0.01
+# Of a limit that does not come back a replica that has borrowed nothing goes on with so much while the
+# store is away, which is what it would have borrowed: without it the customers of the day would be refused.
+UNHEARD_SHARE = CHUNK_SHARE
+# Less than one unit of a limit lets nothing in: replicas together would let in more than there is.
+_UNIT = 1.0
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """`cost` units of the limit `rate` of a subject. `share` is this replica's part of it."""
+    """`cost` units of the limit `rate` of a subject."""
 
     name: str
     key: LimitKey
     rate: Rate
-    share: Rate
     cost: float = 1.0
 
     needed: float = field(init=False)
@@ -54,25 +59,37 @@ class Standing(NamedTuple):
     wait_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Since when a replica decides without the store, for the `number`th time; 0 where there never was one."""
+
+    number: int = 0
+    since: float = -math.inf
+
+
 class Account:
     """`holder` names this account's one life towards the store.
 
     `stock` is what is borrowed, until `until`; less than nothing where more was used by force.
     `used` is all that was ever taken of what was borrowed, less what was given back, and `told`
     what the store knows of that. `loose` is what passed while there was no store. `room` and
-    `debt` are what the store said at `heard_at`, and `taken` what all together had then used and
-    borrowed; it is not asked again before `ask_at`.
+    `debt` are what the store said at `heard_at`; it is not asked again before `ask_at`.
+    `rate` is the whole limit's, and `local` is what passed of `own`, this replica's part of the rate while it is `alone`; `known` of
+    the part's changes are in it.
     """
 
     __slots__ = (
-        "ask_at", "asking", "debt", "heard_at", "holder", "local", "loose", "room", "seq", "share",
-        "stock", "taken", "told", "touched", "until", "used",
+        "alone", "ask_at", "asking", "debt", "heard_at", "holder", "known", "local", "loose", "own",
+        "rate", "room", "seq", "stock", "told", "touched", "until", "used",
     )  # fmt: skip
 
-    def __init__(self, holder: str, share: Rate) -> None:
+    def __init__(self, holder: str, rate: Rate) -> None:
         self.holder = holder
-        self.share = share
+        self.rate = rate
+        self.alone: Alone | None = None
         self.local = Bucket()
+        self.own = Rate(0.0, 0.0)
+        self.known = 0
         self.stock = 0.0
         self.until = -math.inf
         self.used = 0.0
@@ -81,23 +98,64 @@ class Account:
         self.seq = 0
         self.room = 0.0
         self.debt = 0.0
-        self.taken = 0.0
         self.heard_at = -math.inf
         self.ask_at = -math.inf
         self.touched = 0.0
         self.asking: asyncio.Task[None] | None = None
 
+    def stand(self, shares: Shares, alone: Alone) -> None:
+        """Go by the own part of the limit, as it is by now: to be called before what `is_alone`."""
+        rate, share = self.rate, shares.share
+        if self.alone is not alone:
+            self.alone = alone
+            self._begin(shares, share, alone)
+        if self.known != shares.count:
+            for change in shares.since(self.known):
+                new = rate.part(change.share)
+                self.local.resize(self.own, new, change.unused * rate.burst, change.at)
+                self.own = new
+            self.known = shares.count
+
+    def _begin(self, shares: Shares, share: float, alone: Alone) -> None:
+        """What there is at first: what was borrowed. All else may be used up, and has to come back."""
+        rate = self.rate
+        room = self.stock if self.stock < 0.0 or self.until > alone.since else 0.0
+        self.stock = min(self.stock, 0.0)
+        if rate.per_s > 0.0:
+            self.known, share = shares.before(alone.since)
+        else:
+            # Nothing comes back of it: what others took is told by nobody until the period is over.
+            self.known = shares.count
+            if alone.number == 0:
+                room = rate.burst * share
+            elif room == 0.0:
+                left = rate.burst if self.heard_at == -math.inf else max(0.0, self.room)
+                room = min(share * left, rate.burst * UNHEARD_SHARE)
+        self.own, self.local = rate.part(share), Bucket()
+        self.local.settle(self.own, max(0.0, self.own.burst - room), alone.since)
+
+    def wait_s(self, demand: Demand, now: float) -> float:
+        """Seconds until the own part covers it; infinity where that is too small for anything."""
+        if self.own.burst < min(demand.cost, _UNIT) - _ROUNDING:
+            return math.inf
+        return self.local.wait_s(self.own, demand.cost, now)
+
+    def load(self, now: float) -> float:
+        """How much is lost where it is forgotten, as a part of the burst."""
+        kept = abs(self.used - self.told) + max(0.0, self.stock)
+        return max(kept / self.rate.burst, self.local.debt(self.own, now) / (self.own.burst or 1.0))
+
     def covers(self, demand: Demand, now: float, *, is_alone: bool) -> bool:
         """Whether it can be taken without asking anybody."""
         if is_alone:
-            return self.local.wait_s(demand.share, demand.cost, now) == 0.0
+            return self.wait_s(demand, now) == 0.0
         return now < self.until and self.stock >= demand.needed - _ROUNDING
 
     def refusal(self, demand: Demand, now: float, *, is_alone: bool) -> Standing | None:
         """Why it cannot be taken; None where the store may still lend it."""
         if is_alone:
-            wait_s = self.local.wait_s(demand.share, demand.cost, now)
-            return Standing(demand, max(0.0, self.local.room(demand.share, now)), wait_s)
+            room = max(0.0, self.local.room(self.own, now))
+            return Standing(demand, room, self.wait_s(demand, now))
         if now < self.ask_at:
             return Standing(demand, max(0.0, self.stock), self._wait_s(demand, now))
         return None
@@ -115,22 +173,17 @@ class Account:
         """Take what is covered; the room that is left."""
         self.touched = now
         if is_alone:
-            self.local.settle(demand.share, demand.cost, now)
+            self.local.settle(self.own, demand.cost, now)
             self.loose += demand.cost
-            return self.local.room(demand.share, now)
-        # The own share is kept in mind for the moment the store is gone, and not overdrawn.
-        self.local.fill(demand.share, demand.cost, now)
+            return self.local.room(self.own, now)
         self.stock -= demand.cost
         self.used += demand.cost
         return max(0.0, self.stock) + max(0.0, self.room)
 
     def settle(self, demand: Demand, units: float, now: float, *, is_alone: bool) -> None:
         """Take `units` more by force, or give back where they are less than zero."""
-        self.local.settle(demand.share, units, now)
-        if units < 0:
-            # It may have been more than the share had room for, and was counted as that much.
-            self._heed(demand, now)
         if is_alone:
+            self.local.settle(self.own, units, now)
             self.loose += units
             return
         self.used += units
@@ -138,14 +191,6 @@ class Account:
         self.stock -= max(0.0, units)
         if units < 0:
             self.ask_at = -math.inf
-
-    def _heed(self, demand: Demand, now: float) -> None:
-        """Count what all had taken against the own share, in proportion, as the store said it last."""
-        left = max(0.0, self.taken - demand.rate.per_s * max(0.0, now - self.heard_at))
-        part = left * demand.share.burst / demand.rate.burst
-        missing = part - self.local.debt(demand.share, now)
-        if missing > 0.0:
-            self.local.fill(demand.share, missing, now)
 
     def is_low(self, demand: Demand, now: float) -> bool:
         """Whether half of a lease is gone, or the store's idea of what was used is far off."""
@@ -158,7 +203,7 @@ class Account:
         if now >= self.until or wanted == 0.0:
             self.stock = min(self.stock, 0.0)
         # What passed while the store was away, as far as it has not come back since.
-        self.used += min(self.loose, self.local.debt(demand.share, now))
+        self.used += min(self.loose, self.local.debt(self.own, now))
         self.loose = 0.0
         self.seq += 1
         # An overdraft is told with what was used, and is the store's from now on.
@@ -177,9 +222,6 @@ class Account:
         # Less than nothing where more was used than there is.
         self.room = loan.room - max(0.0, loan.debt - demand.rate.burst)
         self.heard_at = now
-        # For the moment the store is gone: then each has its part of what is left, and not of all.
-        self.taken = max(0.0, demand.rate.burst - loan.room)
-        self._heed(demand, now)
         self.ask_at = -math.inf
         if claim.want > 0.0 and self.stock < demand.needed - _ROUNDING:
             self.ask_at = now + min(self._wait_s(demand, now), EMPTY_S)

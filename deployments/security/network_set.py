@@ -16,9 +16,6 @@ class NetworkSet:
             ranges[network.version].append(ends)
         self._ranges = {version: _merged(sorted(every)) for version, every in ranges.items()}
 
-    def __bool__(self) -> bool:
-        return any(starts for starts, _ in self._ranges.values())
-
     def __contains__(self, address: Address) -> bool:
         starts, ends = self._ranges[address.version]
         number = int(address)

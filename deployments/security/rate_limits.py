@@ -10,6 +10,7 @@ from deployments.security.leased_limits import LeasedLimits
 from deployments.security.limit_account import Demand, Standing
 from deployments.security.principal import API_KEY, Principal
 from deployments.security.rate_headers import RATE_LIMIT, RATE_LIMIT_POLICY, headers_of, refused
+from deployments.security.shares import Shares
 from routing.gcra import Rate
 
 RateClass = Literal["chat", "read", "admin", "health", "mcp"]
@@ -26,6 +27,8 @@ DEFAULTS: Mapping[Scope, Mapping[RateClass, int]] = {
 PLANS_MAX = 20_000
 # How soon a request of a tenant that has too many under way may find room.
 IN_FLIGHT_RETRY_S = 1.0
+# A third of three is one.
+_ROUNDING = 1e-6
 
 
 def rate_of(settings: RateSettings) -> Rate:
@@ -35,12 +38,12 @@ def rate_of(settings: RateSettings) -> Rate:
 
 
 class RateLimits:
-    """Admits requests of callers who are known. `replicas` are the most that may share a limit."""
+    """Admits requests of callers who are known. `shares` are of what is under way at once."""
 
-    def __init__(self, settings: LimitSettings, limits: LeasedLimits, replicas: int) -> None:
+    def __init__(self, settings: LimitSettings, limits: LeasedLimits, shares: Shares) -> None:
         self._settings = settings
         self._limits = limits
-        self._replicas = replicas
+        self._shares = shares
         self._plans: dict[tuple[str, str, RateClass], tuple[Demand, ...]] = {}
         self._in_flight: dict[str, int] = {}
 
@@ -83,10 +86,23 @@ class RateLimits:
         else:
             del self._in_flight[tenant]
 
+    def over(self) -> dict[str, int]:
+        """The tenants that have more under way here than this replica's part, and by how many."""
+        found = dict[str, int]()
+        for tenant, under_way in self._in_flight.items():
+            beyond = under_way - self._part(tenant)
+            if beyond > 0:
+                found[tenant] = beyond
+        return found
+
     def _in_flight_max(self, tenant: str) -> int:
+        # What others have beyond their parts was let in when those were greater, and is still under way.
+        return max(0, self._part(tenant) - self._shares.elsewhere.get(tenant, 0))
+
+    def _part(self, tenant: str) -> int:
         own = self._settings.tenants.get(tenant)
         most = self._settings.in_flight if own is None or own.in_flight is None else own.in_flight
-        return max(1, most // self._replicas)
+        return int(most * self._shares.share + _ROUNDING)
 
     def _plan(self, principal: Principal, rate_class: RateClass) -> tuple[Demand, ...]:
         key = (principal.tenant, principal.subject, rate_class)
@@ -106,7 +122,7 @@ class RateLimits:
             if rate is not None:
                 name = f"{scope}-{rate_class}"
                 limit = LimitKey(tenant, name, whose)
-                demands.append(Demand(name, limit, rate, rate.share(self._replicas)))
+                demands.append(Demand(name, limit, rate))
         return demands
 
     def _rate(self, tenant: str, scope: Scope, rate_class: RateClass) -> Rate | None:

@@ -36,14 +36,11 @@ class TokenHold:
 
 
 class TokenLimits:
-    """Admits requests by their tokens. `replicas` are the most that may share a limit."""
+    """Admits requests by their tokens."""
 
-    def __init__(
-        self, settings: LimitSettings, limits: LeasedLimits, replicas: int, clock: Clock
-    ) -> None:
+    def __init__(self, settings: LimitSettings, limits: LeasedLimits, clock: Clock) -> None:
         self._settings = settings
         self._limits = limits
-        self._replicas = replicas
         self._clock = clock
 
     async def reserve(self, payer: Payer, tokens: int) -> TokenHold | None:
@@ -88,7 +85,7 @@ class TokenLimits:
                     rate = Rate(quota / window_s if window_s else 0.0, float(quota))
                     kind = f"{scope}-tokens-{name}"
                     key = LimitKey(payer.tenant, kind, subject, period)
-                    demands.append(Demand(kind, key, rate, rate.share(self._replicas), tokens))
+                    demands.append(Demand(kind, key, rate, tokens))
         return demands
 
 

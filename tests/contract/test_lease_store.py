@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,26 +18,13 @@ from deployments.security.leased_limits import ALONE_S, LeasedLimits
 from deployments.security.limit_account import Demand
 from routing.clock import ManualClock, SystemClock
 from routing.gcra import Rate
-from tests.limit_world import ModelLeases, Replicas, demand
-from tests.redis_servers import PATIENT_S, RedisServer, free_port, need, redis_cluster, redis_server
+from tests.limit_world import ModelLeases, Replicas, demand, part
+from tests.ports import free_port
+from tests.redis_servers import PATIENT_S, RedisServer, need, redis_server
 
 # Nothing comes back of it while a test runs.
 STILL = Rate(0.0, 100.0)
 KEY = LimitKey("acme", "tenant-chat", "")
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    need()
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
-    need()
-    with redis_cluster(tmp_path_factory.mktemp("cluster")) as nodes:
-        yield nodes
 
 
 @pytest.fixture(params=["single", "cluster"])
@@ -48,8 +35,6 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[RedisLeases]:
             servers.append(request.getfixturevalue("single"))
         case _:
             servers.extend(request.getfixturevalue("cluster"))
-    for server in servers:
-        server.cli("flushall")
     urls = tuple(server.url for server in servers)
     options = RedisOptions(urls, is_cluster=len(urls) > 1)
     made = RedisLeases(options, SystemClock(), PATIENT_S)
@@ -129,17 +114,17 @@ async def test_what_is_kept_ends_by_itself(store: RedisLeases, single: RedisServ
 async def test_eight_replicas_at_a_real_redis_let_in_what_one_bucket_would(
     single: RedisServer,
 ) -> None:
-    single.cli("flushall")
     rate, clock = Rate(200.0, 100.0), SystemClock()
     options = RedisOptions((single.url,), is_cluster=False)
     world = Replicas(ModelLeases(clock), clock, 0)
     world.all = [
-        LeasedLimits(RedisLeases(options, clock, PATIENT_S), f"r{n}", clock) for n in range(8)
+        LeasedLimits(RedisLeases(options, clock, PATIENT_S), f"r{n}", part(clock), clock)
+        for n in range(8)
     ]
     for limits in world.all:
         await limits.start()
     began, pressed_s = clock.monotonic(), 2.0
-    await world.press(demand(rate, 8), began + pressed_s, 0.005)
+    await world.press(demand(rate), began + pressed_s, 0.005)
     for limits in world.all:
         await limits.aclose()
     # The two clocks are one machine's, and run alike to a thousandth.
@@ -147,19 +132,26 @@ async def test_eight_replicas_at_a_real_redis_let_in_what_one_bucket_would(
     assert world.total >= 0.85 * (rate.burst + rate.per_s * pressed_s)
 
 
-async def test_a_redis_that_is_killed_leaves_every_replica_its_share(tmp_path: Path) -> None:
+async def test_a_redis_that_is_killed_leaves_every_replica_what_it_borrowed_and_its_part_of_the_rest(
+    tmp_path: Path,
+) -> None:
     """In the middle of its work."""
     need()
     with redis_server(tmp_path) as server:
         clock = SystemClock()
         options = RedisOptions((server.url,), is_cluster=False)
-        limits = LeasedLimits(RedisLeases(options, clock, PATIENT_S), "r", clock)
+        limits = LeasedLimits(RedisLeases(options, clock, PATIENT_S), "r", part(clock), clock)
         await limits.start()
-        asked = demand(Rate(1e-9, 400.0), 4)
+        asked = demand(Rate(100.0, 400.0))
         assert (await limits.admit((asked,))).wait_s == 0.0
         server.kill()
-        assert 80 <= await let_in(limits, asked) <= 100 + asked.chunk
+        began = time.monotonic()
+        let_in_at_once = await let_in(limits, asked)
+        assert asked.chunk - 1 <= let_in_at_once
+        assert let_in_at_once <= asked.chunk + 25.0 * (time.monotonic() - began)
         assert limits.is_degraded
+        refused = await limits.admit((asked,))
+        assert 0.0 < refused.wait_s <= 1 / 25.0
         await limits.aclose()
 
 
@@ -168,10 +160,12 @@ async def test_a_redis_that_is_slow_holds_up_one_answer_a_second(single: RedisSe
     clock = SystemClock()
     async with relay(single.port, 0.25) as port:
         options = RedisOptions((f"redis://127.0.0.1:{port}",), is_cluster=False)
-        limits = LeasedLimits(RedisLeases(options, clock, LIMIT_OPERATION_S), "r", clock)
-        asked = demand(Rate(1e-9, 400.0), 4)
+        limits = LeasedLimits(
+            RedisLeases(options, clock, LIMIT_OPERATION_S), "r", part(clock), clock
+        )
+        asked = demand(Rate(0.0, 400.0))
         began = time.monotonic()
-        assert await let_in(limits, asked) == 100
+        assert await let_in(limits, asked) == 20
         assert time.monotonic() - began < PATIENT_S
         assert limits.is_degraded
         await limits.aclose()
@@ -199,9 +193,9 @@ async def test_a_redis_that_comes_back_is_used_again(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
         clock = SystemClock()
         options = RedisOptions((server.url,), is_cluster=False)
-        limits = LeasedLimits(RedisLeases(options, clock, PATIENT_S), "r", clock)
+        limits = LeasedLimits(RedisLeases(options, clock, PATIENT_S), "r", part(clock), clock)
         await limits.start()
-        asked = (demand(Rate(1.0, 400.0), 4),)
+        asked = (demand(Rate(1.0, 400.0)),)
         await limits.admit(asked)
         server.kill()
         limits.settle(asked, 100.0)
@@ -218,8 +212,8 @@ async def test_nobody_at_the_address_is_no_reason_to_fail() -> None:
     await store.start()
     with pytest.raises(StoreUnavailable):
         await store.claim(first(1.0))
-    limits = LeasedLimits(store, "r", clock)
-    assert (await limits.admit((demand(Rate(1.0, 40.0), 4),))).wait_s == 0.0
+    limits = LeasedLimits(store, "r", part(clock), clock)
+    assert (await limits.admit((demand(Rate(0.0, 40.0)),))).wait_s == 0.0
     await limits.aclose()
 
 

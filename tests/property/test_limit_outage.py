@@ -1,40 +1,28 @@
-"""The store of limits goes away in the middle of anything: what passes beyond the limit is what others took unheard."""
+"""The store of limits goes away in the middle of anything: no more passes than one bucket would have let pass.
+
+Only of a limit that does not come back replicas that had borrowed nothing go on with a twentieth each.
+"""
 
 import asyncio
-from collections import defaultdict
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typing_extensions import override
 
-from actors.lease_store import Claim, Loan
-from deployments.security.leased_limits import ALONE_S, LeasedLimits
+from deployments.security.leased_limits import ALONE_S
+from deployments.security.limit_account import UNHEARD_SHARE
 from routing.clock import ManualClock
 from routing.gcra import Rate
-from tests.limit_world import ModelLeases, demand
+from tests.limit_world import ModelLeases, Replicas, demand
 
 REPLICAS = 4
 BURST = 100.0
 # Of a day: nothing comes back, so all that passes is told by adding it up.
 DAY = Rate(0.0, BURST)
+MINUTE = Rate(BURST / 60, BURST)
+BEYOND_OF_A_DAY = REPLICAS * UNHEARD_SHARE * BURST
 _ROUNDING = 1e-3
-
-
-class Heard(ModelLeases):
-    """Remembers what each replica was told last of what all had taken, and what that is by now."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock, takes_s=0.0)
-        self.by = defaultdict[str, float](float)
-        self.taken = 0.0
-
-    @override
-    def settle(self, claim: Claim, now: float) -> Loan:
-        loan = super().settle(claim, now)
-        self.taken = self.by[claim.holder.partition(".")[0]] = BURST - loan.room
-        return loan
 
 
 @dataclass(frozen=True)
@@ -55,32 +43,36 @@ steps = st.builds(
     st.integers(1, 20),
     st.sampled_from([1.0, 7.0, 20.0]),
     st.sampled_from([0.0, 0.0, 0.5, 0.9]),
-    st.sampled_from([0.0, 0.2, 2.0]),
+    st.sampled_from([0.0, 0.2, 2.0, 30.0]),
 )
 
 
-class World:
+class World(Replicas):
     """Some replicas, and all that passed, less what was given back."""
 
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.store = Heard(self.clock)
-        self.all = [LeasedLimits(self.store, f"r{n}", self.clock) for n in range(REPLICAS)]
-        self.passed = 0.0
+    def __init__(self, rate: Rate) -> None:
+        self.time = ManualClock()
+        self.leases = ModelLeases(self.time, takes_s=0.0)
+        super().__init__(self.leases, self.time, REPLICAS)
+        self.rate = rate
+        self.given_back = 0.0
+
+    @property
+    def passed(self) -> float:
+        return self.total - self.given_back
 
     async def do(self, step: Step) -> None:
-        limits, asked = self.all[step.replica], (demand(DAY, REPLICAS, step.cost),)
+        limits, asked = self.all[step.replica], demand(self.rate, step.cost)
         for _ in range(step.times):
-            if (await limits.admit(asked)).wait_s > 0.0:
+            if not await self.ask(limits, asked):
                 break
-            self.passed += step.cost
             if step.back:
-                limits.settle(asked, -step.cost * step.back)
-                self.passed -= step.cost * step.back
+                limits.settle((asked,), -step.cost * step.back)
+                self.given_back += step.cost * step.back
             # What is asked in the background is answered now.
             for _ in range(3):
                 await asyncio.sleep(0)
-        self.clock.advance(step.pause_s)
+        self.time.advance(step.pause_s)
 
     async def all_take_what_they_can(self) -> None:
         for number in range(REPLICAS):
@@ -89,25 +81,39 @@ class World:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(steps, max_size=12), st.lists(steps, max_size=6))
-def test_in_an_outage_no_more_passes_than_was_left_when_each_had_last_asked(
+def test_in_an_outage_of_a_days_limit_no_more_passes_than_a_twentieth_for_each_replica_besides(
     before: list[Step], during: list[Step]
 ) -> None:
-    """Each has its part of what was left then: all together pass the limit only by what others took since."""
-
     async def run() -> None:
-        world = World()
+        world = World(DAY)
         for step in before:
             await world.do(step)
         assert world.passed <= BURST + _ROUNDING
-        world.store.is_away = True
-        unheard = sum(
-            max(0.0, world.store.taken - world.store.by[f"r{number}"]) / REPLICAS
-            for number in range(REPLICAS)
-        )
+        world.leases.is_away = True
         for step in during:
             await world.do(step)
         await world.all_take_what_they_can()
-        assert world.passed <= BURST + unheard + _ROUNDING
+        assert world.passed <= BURST + BEYOND_OF_A_DAY + _ROUNDING
+
+    asyncio.run(run())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(steps, max_size=12), st.lists(steps, max_size=8))
+def test_of_a_limit_that_comes_back_no_window_across_an_outage_sees_more_than_one_bucket_lets_pass(
+    before: list[Step], during: list[Step]
+) -> None:
+    """Whoever had asked, and whoever never had: what each has from then on adds up to what comes back."""
+
+    async def run() -> None:
+        world = World(MINUTE)
+        for step in before:
+            await world.do(Step(step.replica, step.times, step.cost, 0.0, step.pause_s))
+        world.leases.is_away = True
+        for step in during:
+            await world.do(Step(step.replica, step.times, step.cost, 0.0, step.pause_s))
+        await world.all_take_what_they_can()
+        assert not world.admitted or world.most_in_excess(MINUTE) <= _ROUNDING
 
     asyncio.run(run())
 
@@ -117,30 +123,42 @@ async def test_where_all_have_asked_nothing_passes_beyond_a_limit_that_is_used_u
     busy: int,
 ) -> None:
     """One took the whole day's, and the others were told when they asked: none of them has a share left."""
-    world = World()
+    world = World(DAY)
     await world.do(Step(busy, 10_000, 1.0, 0.0, 2.0))
     await world.all_take_what_they_can()
     assert world.passed == BURST
-    world.store.is_away = True
-    world.clock.advance(2 * ALONE_S)
+    world.leases.is_away = True
+    world.time.advance(2 * ALONE_S)
     await world.all_take_what_they_can()
     assert world.passed == BURST
 
 
-async def test_who_never_asked_has_a_share_of_the_whole_and_no_more() -> None:
-    """The most there can be: three quarters of a burst, or of a day, beyond it."""
-    world = World()
+async def test_who_never_asked_has_nothing_of_a_limit_but_what_comes_back() -> None:
+    """Where one took all, an outage adds nothing at once, and then what the limit gives to anybody."""
+    world = World(MINUTE)
+    await world.do(Step(0, 10_000, 1.0, 0.0, 0.0))
+    world.leases.is_away = True
+    # "Nothing left" is believed for a while, so that not all of them notice at once.
+    world.time.advance(2.0)
+    await world.all_take_what_they_can()
+    assert world.passed == BURST
+    world.time.advance(24.0)
+    await world.all_take_what_they_can()
+    assert world.passed == BURST + 24.0 * MINUTE.per_s
+
+
+async def test_who_never_asked_about_a_day_goes_on_with_a_twentieth_of_it() -> None:
+    world = World(DAY)
     await world.do(Step(0, 10_000, 1.0, 0.0, 2.0))
-    world.store.is_away = True
+    world.leases.is_away = True
     await world.all_take_what_they_can()
-    assert world.passed == pytest.approx(BURST * (2 * REPLICAS - 1) / REPLICAS, abs=REPLICAS)
+    assert world.passed == BURST + (REPLICAS - 1) * UNHEARD_SHARE * BURST
 
 
-async def test_half_of_a_limit_that_one_took_leaves_the_others_a_share_of_the_other_half() -> None:
-    world = World()
-    await world.do(Step(0, 50, 1.0, 0.0, 0.0))
-    for number in range(1, REPLICAS):
-        await world.do(Step(number, 1, 1.0, 0.0, 0.0))
-    world.store.is_away = True
+async def test_what_was_borrowed_can_be_used_when_the_store_is_gone() -> None:
+    world = World(MINUTE)
+    await world.do(Step(0, 1, 1.0, 0.0, 0.0))
+    world.leases.is_away = True
     await world.all_take_what_they_can()
-    assert BURST / 2 <= world.passed <= BURST
+    # Of a chunk of five.
+    assert world.passed == 5.0

@@ -12,8 +12,12 @@ BIN := .venv/bin
 # Compiled bytecode: a start takes 20 s with it and 80 s without.
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes
 export PYTHONDONTWRITEBYTECODE :=
+# Tests that start a product want the machine to themselves, as those do that are marked so; of all
+# others one runs on each core, and on 8 at most: every process collects all tests anew.
+ALONE := cluster or alone
+SIDE_BY_SIDE := --numprocesses=logical --maxprocesses=8 --dist=worksteal
 # Programs that others wrote, whose dependencies are not ours: each has an environment of its own.
-JUDGES := $(foreach judge,llmock direct-line agent-engine schemathesis scim moto,.judges/$(judge)/installed)
+JUDGES := $(foreach judge,llmock direct-line agent-engine schemathesis scim moto names,.judges/$(judge)/installed)
 
 .PHONY: help
 help: ## list what there is
@@ -25,7 +29,11 @@ run: .venv/run ## install and start on http://127.0.0.1:8000 (PORT= changes it);
 
 .PHONY: test
 test: .venv/dev judges ## install and run every test
-	$(BIN)/python -m pytest
+	@failed=0
+	part() { $(BIN)/python -m pytest "$$@" || { failed=$$?; [ $$failed = 1 ] || exit $$failed; }; }
+	part $(SIDE_BY_SIDE) -m "not ($(ALONE)) and not ad"
+	part -m "($(ALONE)) and not ad"
+	exit $$failed
 
 .PHONY: check
 check: .venv/dev ## format, lint, types, imports
@@ -65,7 +73,7 @@ format: .venv/dev ## write the format and the fixes that need no thought
 lock: $(UV) ## resolve the dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	for judge in llmock direct-line agent-engine schemathesis scim moto; do
+	for judge in llmock direct-line agent-engine schemathesis scim moto names; do
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade tests/judges/$$judge.in -o tests/judges/$$judge.lock
 	done
 

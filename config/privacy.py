@@ -1,8 +1,8 @@
 """Settings of personal data: whether it is sealed before it leaves, and which kinds."""
 
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.values import Section
 
@@ -18,9 +18,27 @@ Kind: TypeAlias = Literal[
     "address",
     "account",
 ]
-"""Kinds of personal data. `name`, `address` and `account` are those of the customer's own record."""
+"""Kinds of personal data. `address` and `account` are those of the customer's own record, and so is
+`name`, unless `names` finds those of others."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+PIPELINES_MAX = 8
+"""Languages of one company's customers; each pipeline takes 100 to 700 MB of memory."""
+
+
+class NamesSettings(Section):
+    """Names of people in prose, found by Presidio in spaCy pipelines that you installed.
+
+    A pipeline is the path of a folder, or a package that is installed. Each text is read by the
+    pipeline of its language, told by its commonest words, or by all where that is not clear. It
+    needs the extra `supportmax[names]`; nothing is ever downloaded.
+    """
+
+    pipelines: tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...] = Field(
+        min_length=1, max_length=PIPELINES_MAX, examples=["[/models/en_core_web_md]"]
+    )
 
 
 class PrivacySettings(Section):
@@ -34,3 +52,14 @@ class PrivacySettings(Section):
     kinds: tuple[Kind, ...] = Field(default=KINDS, min_length=1, examples=["[email, phone, card]"])
     # Whose telephone numbers are known without a country code.
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(default="US", examples=["DE"])
+    names: NamesSettings | None = Field(
+        default=None, examples=["{pipelines: [/models/en_core_web_md]}"]
+    )
+
+    @model_validator(mode="after")
+    def _names_are_sealed(self) -> Self:
+        if self.names is not None and "name" not in self.kinds:
+            raise ValueError(
+                "names are to be found, and kinds leaves them: add name, or drop names"
+            )
+        return self

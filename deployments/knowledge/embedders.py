@@ -22,6 +22,7 @@ from deployments.platforms.base import Connection
 from deployments.platforms.prices import embedding_price_of
 from deployments.privacy.bare import Bare
 from deployments.privacy.find import Finder
+from deployments.privacy.names import names_of
 from routing.clock import Clock, SystemClock
 from routing.exchange import Usage
 from routing.outcome import Outcome
@@ -86,7 +87,8 @@ class PlatformEmbedder:
         privacy = settings.privacy
         if privacy.pii == "off":
             return embedder
-        return DiscreetEmbedder(embedder, Bare(Finder(privacy.kinds, privacy.region)))
+        names = None if privacy.names is None else names_of(privacy.names)
+        return DiscreetEmbedder(embedder, Bare(Finder(privacy.kinds, privacy.region, names)))
 
 
 class Books:

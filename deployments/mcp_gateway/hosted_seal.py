@@ -37,7 +37,7 @@ class HostedSeal:
         result = await call_next(ctx)
         body = _plain(result)
         size = len(str(body.get("content"))) + len(str(body.get("structuredContent")))
-        return await aside(size, lambda: _sealed(seal, body))
+        return await aside(seal, size, lambda: _sealed(seal, body))
 
 
 def _plain(result: "HandlerResult") -> dict[str, Any]:

@@ -14,7 +14,7 @@ class Bare:
     def text(self, text: str) -> str:
         """One text."""
         out, at = list[str](), 0
-        for start, end, kind in self._finder.find(text):
+        for start, end, kind in self._finder.with_names(text, self._finder.find(text)):
             if kind != "text":
                 out += (text[at:start], f"[{WORDS[kind]}]")
                 at = end

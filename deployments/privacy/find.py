@@ -1,4 +1,4 @@
-"""Finds personal data in a text by its form: every kind that has a form, and no names.
+"""Finds personal data in a text by its form: every kind that has a form; names, where a model tells them.
 
 Linear in the length of the text: every pattern takes a run of characters once and gives nothing of
 it back, so there is no text that makes it slow. Whoever has a checksum must pass it.
@@ -13,7 +13,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from config.privacy import KINDS, Kind
 from deployments.privacy.checksums import is_fiscal_code
+from deployments.privacy.names import Names
 from deployments.privacy.phones import Phones
+from deployments.privacy.pieces import trimmed
 from deployments.privacy.proven import numbers
 from deployments.privacy.runs import is_joined, runs
 from deployments.privacy.spelling import INVISIBLE, UNSPACED, WORD, is_word, unescaped_in_place
@@ -101,10 +103,16 @@ _CORE = re.compile(CORE)
 
 
 class Finder:
-    """Finds the given kinds; telephone numbers without a country code are of `region`."""
+    """Finds the given kinds; telephone numbers without a country code are of `region`.
 
-    def __init__(self, kinds: Collection[Kind] = KINDS, region: str = "US") -> None:
+    With `names` it waits for a model, so it belongs into a thread.
+    """
+
+    def __init__(
+        self, kinds: Collection[Kind] = KINDS, region: str = "US", names: Names | None = None
+    ) -> None:
         self._kinds = frozenset(kinds)
+        self.names = names
         self._phones = Phones(region)
         self._seen: OrderedDict[bytes, tuple[Span, ...]] = OrderedDict()
 
@@ -137,6 +145,24 @@ class Finder:
                 break
             spans = beside(spans, more)
         return spans
+
+    def with_names(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
+        """These, and names of people in what they leave of the text.
+
+        Raises:
+            NamesUnavailable: there is a model to ask, and it does not answer.
+        """
+        if self.names is None:
+            return spans
+        named = [Span(*place, "name") for place in self.names.find(text)]
+        # What is left of a name beside something else may be a sign, which is none.
+        left = set(beside(spans, named)).difference(spans)
+        parts = [
+            Span(*place, "name")
+            for start, end, _ in sorted(left)
+            for place in trimmed(text, start, end)
+        ]
+        return beside(spans, parts)
 
     def _found(self, text: str) -> tuple[Span, ...]:
         return tuple(self.beyond(text, self._look(text)))

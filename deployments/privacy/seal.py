@@ -6,12 +6,14 @@ other, and nothing by which the value could be found. The values are in this obj
 
 import hmac
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from json import dumps
 
 from config.privacy import Kind
 from deployments.privacy.find import CORE, WORDS, Finder, Found, Span, beside
 from deployments.privacy.known import NOBODY, Known
+from deployments.privacy.names import Names
 from deployments.privacy.spelling import plain
 from routing.message import Json, JsonObject
 
@@ -34,7 +36,7 @@ NOTHING: frozenset[Kind] = frozenset()
 
 
 class Seal:
-    """Seals the texts of one request and opens what is answered. For one request, and one thread at a time."""
+    """Seals the texts of one request and opens what is answered; calls that are made at once may share it."""
 
     def __init__(self, key: bytes, finder: Finder, known: Known = NOBODY) -> None:
         """`key` is of one conversation; `known` is what is known of the customer it is about."""
@@ -43,11 +45,17 @@ class Seal:
         self._known = known
         self._values: dict[str, tuple[Found, str]] = {}
         self._cores: dict[tuple[Found, str], str] = {}
+        self._lock = threading.Lock()
         # At once: a vendor that calls our tools itself reads tokens of the record that no text of
         # this request has.
         for kind, value in known.facts:
             if kind in finder.kinds:
                 self._core(kind, value)
+
+    @property
+    def names(self) -> Names | None:
+        """The model that it waits for, where there is one."""
+        return self._finder.names
 
     def text(self, text: str, spare: frozenset[Kind] = NOTHING) -> str:
         """The text with a token for every value that is found in it, those of `spare` excepted."""
@@ -126,19 +134,21 @@ class Seal:
         return found[0] if made is None else made[1]
 
     def _found(self, text: str) -> Sequence[Span]:
-        spans, known = self._finder.find(text), self._known.find(text)
-        if not known:
-            return spans
-        kinds = self._finder.kinds
-        both = beside(spans, [span for span in known if span.kind in kinds])
-        return self._finder.beyond(text, both)
+        spans: Sequence[Span] = self._finder.find(text)
+        known = self._known.find(text)
+        if known:
+            kinds = self._finder.kinds
+            both = beside(spans, [span for span in known if span.kind in kinds])
+            spans = self._finder.beyond(text, both)
+        return self._finder.with_names(text, spans)
 
     def _core(self, kind: Found, value: str) -> str:
         core = self._cores.get((kind, value))
         if core is None:
-            core = self._made(kind, value)
-            self._cores[kind, value] = core
-            self._values[core] = (kind, value)
+            with self._lock:
+                core = self._made(kind, value)
+                self._cores[kind, value] = core
+                self._values[core] = (kind, value)
         return core
 
     def _made(self, kind: Found, value: str) -> str:
@@ -148,7 +158,7 @@ class Seal:
         spelling = "" if plain == value else "-" + self._code(kind, "\0" + value)[:_SPELLING_LENGTH]
         for length in range(CODE_LENGTH, _CODE_MAX, 2):
             core = f"{WORDS[kind]}-{code[:length]}{spelling}"
-            if core not in self._values:
+            if self._values.get(core, (kind, value)) == (kind, value):
                 return core
         raise AssertionError("two values have one hash")
 

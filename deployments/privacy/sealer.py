@@ -65,12 +65,18 @@ class Sealer:
 
 
 async def sealed(seal: Seal, request: ChatRequest) -> ChatRequest:
-    """The request with tokens for all personal data in it."""
+    """The request with tokens for all personal data in it; raises as `aside` does."""
     texts = sum(len(message.text) for message in request.messages) + len(request.system)
     results = sum(len(one.content) for said in request.messages for one in said.tool_results)
-    return await aside(texts + results, lambda: sealed_request(seal, request))
+    return await aside(seal, texts + results, lambda: sealed_request(seal, request))
 
 
-async def aside(size: int, work: Callable[[], T]) -> T:
-    """Do `work` on a text of `size` characters, in a thread where it is a long one."""
+async def aside(seal: Seal, size: int, work: Callable[[], T]) -> T:
+    """Do `work` with the seal on texts of `size` characters, in a thread where that takes long.
+
+    Raises:
+        NamesUnavailable: names are to be found, and cannot be just now.
+    """
+    if seal.names is not None:
+        return await seal.names.aside(work)
     return work() if size <= AT_ONCE_MAX else await asyncio.to_thread(work)

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 from rich.console import Console
@@ -32,6 +33,8 @@ from tests.bench import (
 )
 
 FILE = Path("bench.json")
+Found = TypeVar("Found")
+Part = Callable[[Progress, Console], dict[str, object]]
 
 
 def _road(progress: Progress, console: Console) -> dict[str, object]:
@@ -40,81 +43,42 @@ def _road(progress: Progress, console: Console) -> dict[str, object]:
     return report.plain()
 
 
-def _platforms(progress: Progress, console: Console) -> dict[str, object]:
-    found = platforms.measure(progress)
-    platforms_report.show(found, console)
-    return {"platforms": platforms_report.plain(found)}
-
-
-def _outages(progress: Progress, console: Console) -> dict[str, object]:
-    found = outages.measure(progress)
-    outages.show(found, console)
-    return outages.plain(found)
-
-
-def _knowledge(progress: Progress, console: Console) -> dict[str, object]:
-    found = knowledge.measure(progress)
-    knowledge.show(found, console)
-    return knowledge.plain(found)
-
-
-def _mcp(progress: Progress, console: Console) -> dict[str, object]:
-    found = mcp.measure(progress)
-    mcp.show(found, console)
-    return mcp.plain(found)
-
-
 def _memory(progress: Progress, console: Console) -> dict[str, object]:
     if not redis_servers.is_installed():
         console.print("memory is not measured: redis-server is not installed")
         return {}
-    found = memory.measure(progress)
-    memory.show(found, console)
-    return memory.plain(found)
+    return _part(memory.measure, memory.show, memory.plain)(progress, console)
 
 
-def _security(progress: Progress, console: Console) -> dict[str, object]:
-    found = security.measure(progress)
-    security.show(found, console)
-    return security.plain(found)
+def _part(
+    measure: Callable[[Progress], Found],
+    show: Callable[[Found, Console], None],
+    plain: Callable[[Found], dict[str, object]],
+) -> Part:
+    def carried_out(progress: Progress, console: Console) -> dict[str, object]:
+        found = measure(progress)
+        show(found, console)
+        return plain(found)
+
+    return carried_out
 
 
-def _privacy(progress: Progress, console: Console) -> dict[str, object]:
-    found = privacy.measure(progress)
-    privacy.show(found, console)
-    return privacy.plain(found)
-
-
-def _limits(progress: Progress, console: Console) -> dict[str, object]:
-    found = limits.measure(progress)
-    limits.show(found, console)
-    return limits.plain(found)
-
-
-def _sealing(progress: Progress, console: Console) -> dict[str, object]:
-    found = sealing.measure(progress)
-    sealing.show(found, console)
-    return sealing.plain(found)
-
-
-def _audit(progress: Progress, console: Console) -> dict[str, object]:
-    found = audit.measure(progress)
-    audit.show(found, console)
-    return audit.plain(found)
-
-
-PARTS: Mapping[str, Callable[[Progress, Console], dict[str, object]]] = {
+PARTS: Mapping[str, Part] = {
     "road": _road,
-    "platforms": _platforms,
-    "outages": _outages,
-    "knowledge": _knowledge,
+    "platforms": _part(
+        platforms.measure,
+        platforms_report.show,
+        lambda found: {"platforms": platforms_report.plain(found)},
+    ),
+    "outages": _part(outages.measure, outages.show, outages.plain),
+    "knowledge": _part(knowledge.measure, knowledge.show, knowledge.plain),
     "memory": _memory,
-    "mcp": _mcp,
-    "security": _security,
-    "privacy": _privacy,
-    "limits": _limits,
-    "audit": _audit,
-    "sealing": _sealing,
+    "mcp": _part(mcp.measure, mcp.show, mcp.plain),
+    "security": _part(security.measure, security.show, security.plain),
+    "privacy": _part(privacy.measure, privacy.show, privacy.plain),
+    "limits": _part(limits.measure, limits.show, limits.plain),
+    "audit": _part(audit.measure, audit.show, audit.plain),
+    "sealing": _part(sealing.measure, sealing.show, sealing.plain),
 }
 
 

@@ -19,6 +19,7 @@ from deployments.security.network_set import NetworkSet
 from deployments.security.peer import Peer
 from deployments.security.principal import Principal
 from deployments.security.rate_limits import RateLimits
+from deployments.security.shares import Shares
 from routing.clock import SystemClock
 from routing.errors import AccessError
 from tests.bench.report import Target, plain_targets, targets_table
@@ -55,11 +56,12 @@ def measure(progress: "Progress") -> Limited:
 
 async def _measure(step: Callable[[], None]) -> Limited:
     clock = SystemClock()
-    leased = LeasedLimits(ModelLeases(clock), "bench", clock)
+    shares = Shares.fixed(clock, 0.25)
+    leased = LeasedLimits(ModelLeases(clock), "bench", shares, clock)
     wide = ClassRates(chat=RateSettings(per_minute=100_000_000))
     settings = LimitSettings(requests=RequestRates(tenant=wide, key=wide))
-    limits = RateLimits(settings, leased, 4)
-    gate = Gate(AddressLimits(settings, 4, clock), limits, Peer())
+    limits = RateLimits(settings, leased, shares)
+    gate = Gate(AddressLimits(settings, shares, clock), limits, Peer())
     await limits.admit(CALLER, "chat")
 
     async def taken() -> None:
@@ -69,7 +71,7 @@ async def _measure(step: Callable[[], None]) -> Limited:
         (await gate.admit(CALLER, "chat")).end()
 
     narrow = ClassRates(chat=RateSettings(per_minute=1, burst=4))
-    strict = RateLimits(LimitSettings(requests=RequestRates(tenant=narrow)), leased, 4)
+    strict = RateLimits(LimitSettings(requests=RequestRates(tenant=narrow)), leased, shares)
     other = Principal("other", "key:0123456789abcdef")
 
     async def refused() -> None:

@@ -4,7 +4,6 @@ Both have the same 24 tools, of which `noop` is called. The bare one is the SDK'
 documentation writes one; ours is the endpoint of a gateway replica over the same server, mounted.
 """
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
@@ -25,6 +24,7 @@ from deployments.mcp_gateway.mounted import Mounted, Rule
 from deployments.mcp_gateway.wire import mcp_server
 from deployments.security.principal import Principal
 from routing.clock import SystemClock
+from tests.bench.serving import serve_until_told
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -82,17 +82,7 @@ async def serve(which: str) -> None:
         config = uvicorn.Config(
             app, port=0, http="httptools", lifespan="off", log_level="warning", access_log=False
         )
-        server = uvicorn.Server(config)
-        serving = asyncio.ensure_future(server.serve())
-        while not server.started:
-            if serving.done():
-                await serving
-            await asyncio.sleep(0.01)  # uvicorn has a flag and no event
-        sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
-        sys.stdout.flush()
-        await asyncio.to_thread(sys.stdin.read)
-        server.should_exit = True
-        await serving
+        await serve_until_told(config)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The yardstick: the least a Python gateway can do. One process relays to the upstream, nothing else."""
 
-import asyncio
-import contextlib
 import sys
 from collections.abc import AsyncIterator
 
@@ -12,6 +10,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.bench.serving import serve_until_told
 
 # Answers come at once; whatever takes this long is broken.
 TIMEOUT_S = 10.0
@@ -56,20 +56,9 @@ async def serve(upstream_port: int) -> None:
     app = Starlette(
         routes=[Route("/v1/responses", Relay(upstream_port).__call__, methods=["POST"])]
     )
-    server = uvicorn.Server(
+    await serve_until_told(
         uvicorn.Config(app, port=0, http="httptools", log_level="warning", access_log=False)
     )
-    serving = asyncio.ensure_future(server.serve())
-    while not server.started:
-        if serving.done():
-            await serving
-        await asyncio.sleep(0.01)  # uvicorn has a flag and no event
-    sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.read)
-    server.should_exit = True
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
 
 
 if __name__ == "__main__":

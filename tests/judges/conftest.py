@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.judges.judge import HERE, REPOSITORY, absent, free_port, program, serving
+from tests.judges.judge import HERE, REPOSITORY, absent, program, serving
 from tests.judges.llmock import Llmock, developer_path
 from tests.judges.openai_document import write_part
 from tests.judges.relay import relayed
+from tests.ports import free_port
 from tests.servers import Simulators
 from tests.servers import simulators as running_simulators
 

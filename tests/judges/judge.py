@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -46,13 +45,6 @@ def node() -> str:
     if int(said.removeprefix("v").partition(".")[0]) < NODE_MIN:
         absent(f"Node.js {NODE_MIN} or later is needed; `make judges` installs one where npm is")
     return own
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on, for programs which cannot choose one."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextmanager

@@ -117,10 +117,12 @@ class EncryptionSettings(Section):
     """What conversations, facts and answers are sealed with when they are kept.
 
     `provider` wraps new keys. Every other one that is set up here can still unwrap what it
-    wrapped: leave the old one in until `supportmax data reseal` is through.
+    wrapped: leave the old one in until `supportmax data reseal` is through. `refuse_clear`: a text
+    that is not sealed is shown to nobody; `supportmax data verify` says when nothing is in clear.
     """
 
     provider: KeyProviderName = Field(default="file", examples=["aws_kms"])
+    refuse_clear: bool = Field(default=False, examples=[True])
     file: FileKeys = FileKeys()
     aws_kms: AwsKms | None = None
     azure_key_vault: AzureKeyVault | None = None

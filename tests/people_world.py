@@ -140,7 +140,9 @@ def _links(one: Somebody, section: str) -> dict[str, object]:
         "roles": {"subject": one.user},
         "keys": {"key_id": f"live-{one.id}", "created_by": one.user, "revoked_at": None},
         "ended_keys": {"key_id": f"ended-{one.id}", "created_by": one.user, "revoked_at": AT},
-        "directory": {"id": one.id, "subject": one.user, "user_name": one.user},
+        "directory": {
+            "id": one.id, "subject": one.user, "user_name": one.user, "name_key": one.user,
+        },
         "directory_groups": {"group_id": f"group-{one.id}", "user_id": one.id},
         "put_out": {"subject": one.user},
         "refunds": {"user_id": one.user, "invoice_id": f"invoice.id-{one.id}"},

@@ -15,9 +15,11 @@ from deployments.boot import Boot
 from deployments.ingress import api
 from deployments.ingress.auth_entry import AuthEntry
 from deployments.security.pepper import make_pepper, read_pepper
+from routing.clock import ManualClock
 from tests.audit_world import AuditWorld
 from tests.contract.sign_on_world import PROBES, SITE, MovableClock, settings_for
 from tests.identity_provider import Idp
+from tests.unit.sealing.keyed import LocalProvider, ring_over
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -123,11 +125,12 @@ class Scim:
 async def directory(
     folder: Path, settings: Settings, database: Database | None = None
 ) -> AsyncIterator[Directory]:
-    """Two replicas over one database, a fresh file unless another is given."""
+    """Two replicas over one database, sealed as the product's is; a fresh file unless another is given."""
     boot = Boot(home=folder, profile="development")
     make_pepper(boot.key_pepper)
     kept = open_database(folder / "site.db") if database is None else database
     await kept.migrate()
+    kept.sealing = ring_over(kept, LocalProvider(), ManualClock())
     clock, audit = MovableClock(), AuditWorld(folder)
     async with audit.trail() as trail:
         entries = tuple(AuthEntry(boot, settings, kept, clock, trail) for _ in range(2))

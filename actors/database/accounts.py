@@ -142,13 +142,16 @@ class Accounts:
         )
         return None if row is None else _key_of(row)
 
-    async def verify(self, secret: str, now: float) -> ApiKey | None:
-        """The live key that `secret` is, or None."""
+    async def proven(self, secret: str) -> ApiKey | None:
+        """The key that `secret` is, live or not: whoever sends it has it."""
         key_id = key_id_of(secret)
         key = None if key_id is None else await self.find_key(key_id)
-        if key is None or not self._hashing.matches(key.hash, secret) or not key.is_live(now):
-            return None
-        return key
+        return None if key is None or not self._hashing.matches(key.hash, secret) else key
+
+    async def verify(self, secret: str, now: float) -> ApiKey | None:
+        """The live key that `secret` is, or None."""
+        key = await self.proven(secret)
+        return None if key is None or not key.is_live(now) else key
 
     async def list_keys(self, tenant: str) -> list[ApiKey]:
         """The tenant's keys, revoked ones too, newest first."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, select, update
 
+from actors.database.approval_room import has_room
 from actors.database.engine import Database
 from actors.database.sealed_places import (
     APPROVAL_ARGUMENTS,
@@ -57,7 +58,8 @@ class NewApproval:
 class ApprovalRow:
     """A call that needed a yes, and what became of it; `state` counts the time that has passed.
 
-    `person` is who was behind it: for a key, whoever made the key.
+    `person` is who was behind it: for a key, whoever made the key. `first_by` is the person who said
+    yes where it takes two.
     """
 
     tenant: str
@@ -83,6 +85,7 @@ class ApprovalRow:
     outcome: Mapping[str, Json] | None
     finished_at: float | None
     person: str | None = None
+    first_by: str | None = None
 
 
 class Approvals:
@@ -92,7 +95,7 @@ class Approvals:
         self._database = database
 
     async def request(self, new: NewApproval) -> ApprovalRow | None:
-        """The living approval of this call, else this one; None if too many wait already."""
+        """The living approval of this call, else this one; None if too many wait, or of theirs."""
         keys = await self._database.sealing.to_seal(new.tenant)
         now, values = new.requested_at, _row_of(keys, new)
 
@@ -103,10 +106,8 @@ class Approvals:
                 return _approval_of(keys, known, now)
             if known is not None:
                 connection.execute(_BURYING, {**asked, "now": now})
-            waiting: int | None = connection.execute(
-                _COUNT, {"of": new.tenant, "now": now}
-            ).scalar()
-            if (waiting or 0) >= WAITING_MAX:
+            asker = (new.principal, new.person)
+            if not has_room(connection, new.tenant, asker, new.customer, now, WAITING_MAX):
                 return None
             connection.execute(_asking(connection.dialect.name), values)
             # Read again: in PostgreSQL another may have asked for the same at the same time.
@@ -161,16 +162,14 @@ class Approvals:
         now: float,
     ) -> ApprovalRow | None:
         """Decide one that waits; what is decided or expired stays as it is. None: there is none."""
-        asked = {"of": tenant, "named": approval_id}
-        values = {**asked, "now": now, "word": state, "by": by, "as": list(roles)}
-        keys = await self._database.sealing.to_open(tenant)
+        said = {"word": state, "by": by, "as": list(roles)}
+        return await self._after(_DECIDING, tenant, approval_id, now, said)
 
-        def work(connection: Connection) -> ApprovalRow | None:
-            connection.execute(_DECIDING, values)
-            row = connection.execute(_ONE, asked).one_or_none()
-            return None if row is None else _approval_of(keys, row, now)
-
-        return await self._database.write(work)
+    async def agree(
+        self, tenant: str, approval_id: str, person: str, now: float
+    ) -> ApprovalRow | None:
+        """Note who says yes first where it takes two; of several at once it is one. None: there is none."""
+        return await self._after(_AGREEING, tenant, approval_id, now, {"by": person})
 
     async def spend(self, tenant: str, approval_id: str, now: float) -> bool:
         """Take an approved one to act on it: true exactly once."""
@@ -188,6 +187,19 @@ class Approvals:
         await self._database.write(
             lambda connection: connection.execute(_FINISHING, values).close()
         )
+
+    async def _after(
+        self, change: Update, tenant: str, approval_id: str, now: float, said: Mapping[str, object]
+    ) -> ApprovalRow | None:
+        asked = {"of": tenant, "named": approval_id}
+        keys = await self._database.sealing.to_open(tenant)
+
+        def work(connection: Connection) -> ApprovalRow | None:
+            connection.execute(change, {**asked, **said, "now": now})
+            row = connection.execute(_ONE, asked).one_or_none()
+            return None if row is None else _approval_of(keys, row, now)
+
+        return await self._database.write(work)
 
 
 def keep_outcome(
@@ -210,21 +222,13 @@ _IS = (tool_approval.c.tenant == bindparam("of")) & (tool_approval.c.id == bindp
 _IS_LIVING = (tool_approval.c.tenant == bindparam("of")) & (
     tool_approval.c.live_key == bindparam("live")
 )
+_WAITS = _in_state("waiting") & (tool_approval.c.expires_at > bindparam("now"))
 _ONE = select(tool_approval).where(_IS)
 _LIVING = select(tool_approval).where(_IS_LIVING)
 _BURYING = (
     update(tool_approval)
     .where(_IS_LIVING, tool_approval.c.expires_at <= bindparam("now"))
     .values(live_key=None)
-)
-_COUNT = (
-    select(func.count())
-    .select_from(tool_approval)
-    .where(
-        tool_approval.c.tenant == bindparam("of"),
-        _in_state("waiting"),
-        tool_approval.c.expires_at > bindparam("now"),
-    )
 )
 _OF = (
     select(tool_approval)
@@ -234,13 +238,18 @@ _OF = (
 )
 _DECIDING = (
     update(tool_approval)
-    .where(_IS, _in_state("waiting"), tool_approval.c.expires_at > bindparam("now"))
+    .where(_IS, _WAITS)
     .values(
         state=bindparam("word"),
         decided_by=bindparam("by"),
         decided_roles=bindparam("as", type_=tool_approval.c.decided_roles.type),
         decided_at=bindparam("now"),
     )
+)
+_AGREEING = (
+    update(tool_approval)
+    .where(_IS, _WAITS, tool_approval.c.first_by.is_(None))
+    .values(first_by=bindparam("by"))
 )
 _SPENDING = (
     update(tool_approval)

@@ -1,7 +1,7 @@
 """The audit log as it is searched: rows derived from the chains, and how far those were read."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 from sqlalchemy import Connection, delete, select, tuple_
@@ -94,13 +94,13 @@ class AuditEvents:
             DatabaseBusy: Nothing was written; try again.
             DatabaseUnavailable: The same.
         """
-        rows = [asdict(event) for event in events]
+        rows = [_row(event) for event in events]
 
         def work(connection: Connection) -> None:
             dialect = connection.dialect.name
             if rows:
                 connection.execute(_keeping(dialect), rows)
-            connection.execute(_moving(dialect), asdict(at))
+            connection.execute(_moving(dialect), _row(at))
 
         await self._database.write(work)
 
@@ -136,6 +136,16 @@ class AuditEvents:
         """Let the rows go that are older; their records stay in the chains. How many went."""
         older = delete(audit_event).where(audit_event.c.at_ms < before_ms)
         return await self._database.write(lambda connection: connection.execute(older).rowcount)
+
+
+def _row(kept: AuditEvent | AuditPosition) -> dict[str, str | int]:
+    """Its columns: of plain values, so nothing is copied, which takes `asdict` ten times as long."""
+    return {name: getattr(kept, name) for name in _COLUMNS[type(kept)]}
+
+
+_COLUMNS = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (AuditEvent, AuditPosition)
+}
 
 
 @cache

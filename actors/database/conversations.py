@@ -1,6 +1,5 @@
 """What was said: conversations and their turns, in the order they were written."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from actors.database.sealed_places import CONVERSATION_SUMMARY, TURN_TEXT
 from actors.database.sealing import Keys
 from actors.database.tables import conversation, turn
 from actors.database.upsert import insert_into
+from actors.randomness import random_bytes
 from routing.errors import AccessError
 
 Role: TypeAlias = Literal["user", "assistant"]
@@ -238,7 +238,7 @@ def _opening(
         "last_seq": turns,
         "created_at": at,
         "updated_at": at,
-        "incarnation": secrets.token_hex(8),
+        "incarnation": random_bytes(8).hex(),
     }
 
 

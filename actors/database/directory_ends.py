@@ -1,16 +1,24 @@
-"""The end of somebody's access, in the transaction that ends it: sessions, keys, roles given here, and all before."""
+"""The end of somebody's access, in the transaction that ends it: sessions, keys, roles given here, and all before.
+
+So do calls that wait for a human's word, or have it: who was put out has nothing done any more. The id
+of a program stands in rows behind a word of its own (`deployments.security.principal.PROGRAM`).
+"""
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from actors.database.administration_tables import role_assignment
+from actors.database.approval_ends import ENDED, IS_OPEN
 from actors.database.directory_rows import name_key
 from actors.database.directory_tables import directory_end
 from actors.database.identity_tables import session
 from actors.database.sessions import SessionRow, session_of
 from actors.database.tables import api_key
+from actors.database.tool_tables import tool_approval
 from actors.database.upsert import insert_into
+
+_PROGRAM = "client:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,26 @@ def end_access(
         .returning(role_assignment.c.roles)
     )
     roles = frozenset(role for row in connection.execute(assigned) for role in row.roles)
+    _end_approvals(connection, tenant, subject, key_ids, folds=folds)
     return Ended(subject, ended, key_ids, roles)
+
+
+def _end_approvals(
+    connection: Connection, tenant: str, subject: str, key_ids: tuple[str, ...], *, folds: bool
+) -> None:
+    """End the calls that somebody asked for, and take back their yes where it takes a second."""
+    asked = tool_approval.c
+    here = (asked.tenant == tenant, IS_OPEN)
+    keys = [f"key:{key_id}" for key_id in key_ids]
+    theirs = [
+        column.in_(_spelled(connection, column, here, subject, folds=folds))
+        for column in (asked.principal, asked.person)
+    ]
+    mine = or_(*theirs, asked.principal.in_(keys))
+    connection.execute(update(tool_approval).where(*here, mine).values(dict(ENDED))).close()
+    agreed = _spelled(connection, asked.first_by, here, subject, folds=folds)
+    taken_back = update(tool_approval).where(*here, asked.first_by.in_(agreed))
+    connection.execute(taken_back.values(first_by=None)).close()
 
 
 def _spelled(
@@ -75,8 +102,12 @@ def _spelled(
 ) -> list[str]:
     """The subject as it stands in the column: in several ways where their case does not count."""
     if not folds:
-        return [subject]
+        return [subject, f"{_PROGRAM}{subject}"]
     # Each database folds other letters than we do, so the choice is ours.
     provider = subject[: subject.index(":") + 1]
-    near = select(column).where(*live, column.startswith(provider, autoescape=True)).distinct()
-    return [each for each in connection.execute(near).scalars() if name_key(each) == subject]
+    begins = (
+        column.startswith(each, autoescape=True) for each in (provider, f"{_PROGRAM}{provider}")
+    )
+    near = select(column).where(*live, or_(*begins)).distinct()
+    found = connection.execute(near).scalars()
+    return [each for each in found if name_key(each.removeprefix(_PROGRAM)) == subject]

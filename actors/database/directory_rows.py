@@ -127,22 +127,6 @@ def count_of(connection: Connection, column: object, tenant: str) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def user_of(row: Row[*tuple[object, ...]]) -> UserRow:
-    """A row of `directory_user`."""
-    return UserRow(
-        tenant=row.tenant,
-        id=row.id,
-        user_name=row.user_name,
-        external_id=row.external_id,
-        subject=row.subject,
-        active=row.active,
-        attributes=row.attributes,
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
 def group_of(row: Row[*tuple[object, ...]]) -> GroupRow:
     """A row of `directory_group`."""
     return GroupRow(

@@ -1,6 +1,6 @@
 """A search of the directory as SQL: whatever a caller wrote is a value in it, and never a word."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, false, not_, or_
@@ -14,11 +14,11 @@ from actors.database.directory_rows import (
     Some,
     name_key,
 )
-from actors.database.directory_tables import directory_group, directory_member, directory_user
+from actors.database.directory_tables import directory_group, directory_member
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class Text:
     """A column of text; `is_name` where it holds what `name_key` makes of one."""
 
     column: ColumnElement[str]
@@ -26,36 +26,37 @@ class _Text:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plain:
+class Keyed:
+    """A column of keyed hashes; `indexes` are those that a text may stand there as."""
+
+    column: ColumnElement[str]
+    indexes: Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
     """A column of truth values or of times."""
 
     column: ColumnElement[bool] | ColumnElement[float]
 
 
-_Column = _Text | _Plain
+Column = Text | Keyed | Plain
+Columns = Mapping[str, Column]
+"""What resources of a kind are sought by; of people: directory_seals.py."""
 
-USER_ATTRIBUTES: Mapping[str, _Column] = {
-    "id": _Text(directory_user.c.id),
-    "userName": _Text(directory_user.c.name_key, is_name=True),
-    "externalId": _Text(directory_user.c.external_id),
-    "active": _Plain(directory_user.c.active),
-    "meta.created": _Plain(directory_user.c.created_at),
-    "meta.lastModified": _Plain(directory_user.c.updated_at),
-}
-"""What people can be sought by."""
-GROUP_ATTRIBUTES: Mapping[str, _Column] = {
-    "id": _Text(directory_group.c.id),
-    "displayName": _Text(directory_group.c.name_key, is_name=True),
-    "externalId": _Text(directory_group.c.external_id),
-    "meta.created": _Plain(directory_group.c.created_at),
-    "meta.lastModified": _Plain(directory_group.c.updated_at),
+GROUP_ATTRIBUTES: Columns = {
+    "id": Text(directory_group.c.id),
+    "displayName": Text(directory_group.c.name_key, is_name=True),
+    "externalId": Text(directory_group.c.external_id),
+    "meta.created": Plain(directory_group.c.created_at),
+    "meta.lastModified": Plain(directory_group.c.updated_at),
 }
 """What groups can be sought by, beside `MEMBERS`."""
 MEMBERS = "members"
 """A group's members, compared with somebody's id by `eq` alone."""
 
 
-def sql_of(condition: Condition, columns: Mapping[str, _Column]) -> ColumnElement[bool]:
+def sql_of(condition: Condition, columns: Columns) -> ColumnElement[bool]:
     """The rows for which the condition holds; two values of which one is missing are not alike.
 
     Raises:
@@ -72,7 +73,7 @@ def sql_of(condition: Condition, columns: Mapping[str, _Column]) -> ColumnElemen
             return not_(sql_of(term, columns))
 
 
-def _compared(asked: Compared, columns: Mapping[str, _Column]) -> ColumnElement[bool]:
+def _compared(asked: Compared, columns: Columns) -> ColumnElement[bool]:
     if asked.attribute == MEMBERS:
         return _has_member(asked)
     column = columns.get(asked.attribute)
@@ -81,20 +82,22 @@ def _compared(asked: Compared, columns: Mapping[str, _Column]) -> ColumnElement[
     if asked.value is None:
         return _present(column, asked)
     match column:
-        case _Text(found, is_name) if isinstance(asked.value, str):
+        case Text(found, is_name) if isinstance(asked.value, str):
             value = name_key(asked.value) if is_name else asked.value
             return (
                 and_(found.is_not(None), _text(found, asked, value, is_name=is_name))
                 if (asked.how != "ne")
                 else or_(found.is_(None), found != value)
             )
-        case _Plain(found):
+        case Keyed(found, indexes) if isinstance(asked.value, str):
+            return _keyed(found, asked, indexes(asked.value))
+        case Plain(found):
             return _plain(found, asked)
         case _:
             raise NotSought(asked.attribute)
 
 
-def _present(column: _Column, asked: Compared) -> ColumnElement[bool]:
+def _present(column: Column, asked: Compared) -> ColumnElement[bool]:
     match asked.how:
         case "eq":
             return column.column.is_(None)
@@ -119,6 +122,18 @@ def _text(
             return column.startswith(value, autoescape=True)
         case "ew":
             return column.endswith(value, autoescape=True)
+        case _:
+            raise NotSought(asked.attribute)
+
+
+def _keyed(
+    column: ColumnElement[str], asked: Compared, indexes: Sequence[str]
+) -> ColumnElement[bool]:
+    match asked.how:
+        case "eq":
+            return and_(column.is_not(None), column.in_(indexes))
+        case "ne":
+            return or_(column.is_(None), column.not_in(indexes))
         case _:
             raise NotSought(asked.attribute)
 

@@ -27,7 +27,8 @@ directory = Table(
     Column("change", BigInteger, nullable=False),
 )
 
-# `name_key` is how names are compared; `subject` is who this is to sign-ons and tokens.
+# `user_name`, `external_id` and `attributes` are sealed; `name_key` and `external_key` are what the
+# first two are sought by. `subject` is who this is to sign-ons and tokens.
 directory_user = Table(
     "directory_user",
     metadata,
@@ -43,9 +44,10 @@ directory_user = Table(
     Column("change", BigInteger, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("external_key", Text),
     Index("directory_user_by_name", "tenant", "name_key", unique=True),
     Index("directory_user_by_subject", "tenant", "subject", unique=True),
-    Index("directory_user_by_external_id", "tenant", "external_id"),
+    Index("directory_user_by_external_key", "tenant", "external_key"),
     Index("directory_user_by_change", "tenant", "change"),
     Index("directory_user_by_age", "tenant", "created_at", "id"),
 )

@@ -11,11 +11,17 @@ from actors.database.directory_rows import (
     NameTaken,
     UserRow,
     count_of,
-    name_key,
     next_change,
-    user_of,
 )
-from actors.database.directory_search import USER_ATTRIBUTES, sql_of
+from actors.database.directory_seals import (
+    columns_of,
+    is_named,
+    needs_opening,
+    opened_where,
+    user_of,
+    values_of,
+)
+from actors.database.directory_search import sql_of
 from actors.database.directory_tables import (
     directory_end,
     directory_group,
@@ -23,6 +29,7 @@ from actors.database.directory_tables import (
     directory_user,
 )
 from actors.database.engine import Database
+from actors.database.sealing import Keys
 from routing.errors import RequestError
 
 # Every replica holds who may come in, 0.4 KB each: 40 MB of a company of the largest size.
@@ -41,7 +48,7 @@ class Membership:
 
 
 class DirectoryUsers:
-    """The people of tenants.
+    """The people of tenants. Every method but `delete` and `groups_of` may raise KeysUnavailable.
 
     `folds` is for a tenant whose subjects are names: two that differ in their case are one person's.
     """
@@ -56,13 +63,14 @@ class DirectoryUsers:
             NameTaken: the tenant has somebody of this name or subject.
             RequestError: it has as many as it can.
         """
+        keys = await self._database.sealing.to_seek(row.tenant)
 
         def work(connection: Connection) -> Ended | None:
-            _must_be_free(connection, row)
+            _must_be_free(connection, row, keys)
             if count_of(connection, _user.tenant, row.tenant) >= USERS_MAX:
                 raise RequestError("directory_full", f"A directory has {USERS_MAX} people at most.")
             change = next_change(connection, row.tenant)
-            values = {"created_at": row.created_at, **_values(row, change)}
+            values = {"created_at": row.created_at, **values_of(keys, row, change)}
             connection.execute(insert(directory_user).values(values)).close()
             if row.subject is None or (row.active and not _was_ended(connection, row)):
                 return None
@@ -75,8 +83,9 @@ class DirectoryUsers:
     async def find(self, tenant: str, user_id: str) -> UserRow | None:
         """The tenant's person of that id."""
         statement = select(directory_user).where(_user.tenant == tenant, _user.id == user_id)
+        keys = await self._database.sealing.to_seek(tenant)
         row = await self._database.read(lambda connection: connection.execute(statement).first())
-        return None if row is None else user_of(row)
+        return None if row is None else user_of(keys, row)
 
     async def search(
         self, tenant: str, condition: Condition | None, start: int, count: int
@@ -88,7 +97,10 @@ class DirectoryUsers:
         Raises:
             NotSought: an attribute of the condition is not sought by, or not compared in that way.
         """
-        asked = true() if condition is None else sql_of(condition, USER_ATTRIBUTES)
+        keys = await self._database.sealing.to_seek(tenant)
+        if condition is not None and needs_opening(condition):
+            return await opened_where(self._database, tenant, condition, keys, start, count)
+        asked = true() if condition is None else sql_of(condition, columns_of(keys))
         which: ColumnElement[bool] = and_(_user.tenant == tenant, asked)
         page = (
             select(directory_user)
@@ -103,7 +115,7 @@ class DirectoryUsers:
                 select(func.count()).select_from(directory_user).where(which)
             ).scalar_one()
             rows = connection.execute(page) if count else ()
-            return int(total), [user_of(row) for row in rows]
+            return int(total), [user_of(keys, row) for row in rows]
 
         return await self._database.read(work)
 
@@ -126,11 +138,12 @@ class DirectoryUsers:
             _user.id == before.id,
             _user.version == before.version,
         )
+        keys = await self._database.sealing.to_seek(after.tenant)
 
         def work(connection: Connection) -> tuple[Ended, ...] | None:
-            _must_be_free(connection, after)
+            _must_be_free(connection, after, keys)
             change = next_change(connection, after.tenant)
-            changed = update(directory_user).where(*which).values(_values(after, change))
+            changed = update(directory_user).where(*which).values(values_of(keys, after, change))
             if connection.execute(changed).rowcount == 0:
                 return None
             return tuple(
@@ -181,11 +194,10 @@ class DirectoryUsers:
         return found
 
 
-def _must_be_free(connection: Connection, row: UserRow) -> None:
+def _must_be_free(connection: Connection, row: UserRow, keys: Keys) -> None:
     """Return if nobody else has the name or is the subject; raises NameTaken."""
     others = select(_user.id).where(_user.tenant == row.tenant, _user.id != row.id)
-    named = others.where(_user.name_key == name_key(row.user_name))
-    if connection.execute(named).first() is not None:
+    if connection.execute(others.where(is_named(keys, row.user_name))).first() is not None:
         raise NameTaken("userName")
     if row.subject is None:
         return
@@ -197,19 +209,3 @@ def _was_ended(connection: Connection, row: UserRow) -> bool:
     end = directory_end.c
     asked = select(end.at).where(end.tenant == row.tenant, end.subject == row.subject)
     return connection.execute(asked).first() is not None
-
-
-def _values(row: UserRow, change: int) -> dict[str, object]:
-    return {
-        "tenant": row.tenant,
-        "id": row.id,
-        "user_name": row.user_name,
-        "name_key": name_key(row.user_name),
-        "external_id": row.external_id,
-        "subject": row.subject,
-        "active": row.active,
-        "attributes": dict(row.attributes),
-        "version": row.version,
-        "change": change,
-        "updated_at": row.updated_at,
-    }

@@ -1,13 +1,16 @@
 """How a person is found in tables, and what can become of their rows: the words of `people_map.py`."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, Table, or_, select
 
 from actors.database.budget_tables import budget
+from actors.database.directory_rows import name_key
 from actors.database.directory_tables import directory_member, directory_user
+from actors.database.sealed_places import EXTERNAL_ID, USER_NAME
+from actors.database.sealing import Keys
 from actors.database.tables import api_key, conversation, decision, feedback, idempotency, turn
 
 Fate: TypeAlias = Literal["erased", "anonymised", "kept"]
@@ -16,11 +19,24 @@ Fate: TypeAlias = Literal["erased", "anonymised", "kept"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody as one tenant knows them; `pseudonym` is what stands for them afterwards."""
+    """Somebody as one tenant knows them; `pseudonym` is what stands for them afterwards.
+
+    `indexes` are what the name is sought by in columns that are sealed, as `sought` says.
+    """
 
     tenant: str
     user_id: str = field(repr=False)
     pseudonym: str
+    indexes: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+
+
+def sought(person: Person, keys: Keys) -> Person:
+    """The person with what their name is sought by; of somebody without it no sealed row is found."""
+    indexes = {
+        "name_key": keys.indexes_of(USER_NAME, name_key(person.user_id)),
+        "external_key": keys.indexes_of(EXTERNAL_ID, person.user_id),
+    }
+    return replace(person, indexes=indexes)
 
 
 Whose: TypeAlias = Callable[[Person], ColumnElement[bool]]
@@ -154,8 +170,12 @@ def made_keys(*, is_live: bool) -> Whose:
     return whose
 
 
-in_directory = named_in(directory_user, "id", "user_name", "external_id", "subject")
-"""Whom an identity provider keeps here under one of the person's names."""
+def in_directory(person: Person) -> ColumnElement[bool]:
+    """Whom an identity provider keeps here under one of the person's names."""
+    c = directory_user.c
+    found = [c[column].in_(indexes) for column, indexes in person.indexes.items()]
+    named = or_(c.id == person.user_id, c.subject == person.user_id, *found)
+    return (c.tenant == person.tenant) & named
 
 
 def grouped(person: Person) -> ColumnElement[bool]:

@@ -134,7 +134,7 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         section="directory", table=directory_user, whose=in_directory, fate="kept",
-        why=_PROVISIONED,
+        why=_PROVISIONED, hidden=frozenset({"name_key", "external_key"}),
     ),
     Holding(
         section="put_out", table=directory_end, whose=named_in(directory_end, "subject"),
@@ -182,6 +182,7 @@ NAMINGS: tuple[Naming, ...] = (
     Naming(tool_approval, "principal"),
     Naming(tool_approval, "person"),
     Naming(tool_approval, "decided_by"),
+    Naming(tool_approval, "first_by"),
     Naming(runbook_run, "started_by"),
     Naming(runbook_step, "recorded_by"),
     Naming(memory_fact, "stated_by"),

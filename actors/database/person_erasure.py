@@ -14,20 +14,19 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    case,
     delete,
     func,
     insert,
     literal,
-    null,
     select,
     tuple_,
     update,
 )
 
+from actors.database.approval_ends import ENDED
 from actors.database.engine import Database
 from actors.database.erasing import UNDER_HOLD, is_held
-from actors.database.people import PSEUDONYM, Holding, Naming, Person
+from actors.database.people import PSEUDONYM, Holding, Naming, Person, sought
 from actors.database.people_map import HOLDINGS, NAMED_WHY, NAMINGS
 from actors.database.person_records import NAMED_IN, count_rows, select_named, select_of
 from actors.database.tool_tables import tool_approval, tool_call
@@ -44,7 +43,10 @@ State: TypeAlias = Literal["erasing", "settling", "settled"]
 
 @dataclass(frozen=True, slots=True)
 class ErasureRow:
-    """How far an erasure is. `user_id` is None once it is settled; `ended_at` until rows are gone."""
+    """How far an erasure is. `user_id` is None once it is settled; `ended_at` until rows are gone.
+
+    `request` is the one under which its proof is on record, until then the one that began it.
+    """
 
     tenant: str
     person: str
@@ -74,12 +76,14 @@ class PersonErasure:
 
         Raises:
             ConflictError: `legal_hold`.
+            KeysUnavailable: it cannot be said what the person is sought by.
         """
+        known = sought(person, await self._database.sealing.to_seek(person.tenant))
 
         def work(connection: Connection) -> ErasureRow | None:
             if is_held(connection, person.tenant, person.user_id):
                 raise ConflictError("legal_hold", UNDER_HOLD)
-            counts = count_rows(connection, person)
+            counts = count_rows(connection, known)
             before = _row(connection, person.tenant, [person.pseudonym, *pseudonyms])
             if before is None:
                 return _begun(connection, person, request, now, counts) if counts else None
@@ -118,15 +122,15 @@ class PersonErasure:
 
         return await self._database.write(work)
 
-    async def end(self, tenant: str, person: str, now: float) -> ErasureRow:
-        """Nothing is left; from now on it is waited for what may still be under way.
+    async def end(self, tenant: str, person: str, request: str, now: float) -> ErasureRow:
+        """Nothing is left, as is on record under `request`; now it is waited for what may still be under way.
 
         An erasure that ended before ended then.
         """
 
         def work(connection: Connection) -> ErasureRow:
             ended = func.coalesce(erasure.c.ended_at, now)
-            ending = _of(tenant, person).values(state="settling", ended_at=ended)
+            ending = _of(tenant, person).values(state="settling", ended_at=ended, request=request)
             connection.execute(ending).close()
             return _must(connection, tenant, person)
 
@@ -180,7 +184,8 @@ class PersonErasure:
             # that is repeated is known. The outcome is sealed to the key's columns: nobody can open it.
             values = {naming.column: literal(f"{named}#") + tool_call.c.id, "outcome": None}
         if table is tool_approval and naming.column != "decided_by":
-            values |= _ENDED
+            # Who asked is not the one to approve: where nobody can tell any more who asked, nobody does.
+            values |= ENDED
 
         def work(connection: Connection) -> bool:
             keys = _keys(connection, table, pick, self._batch)
@@ -192,18 +197,6 @@ class PersonErasure:
 
         return await self._database.write(work)
 
-
-# Who asked is not the one to approve: where nobody can tell any more who asked, nobody approves.
-_IS_OPEN = tool_approval.c.state.in_(("waiting", "approved")) & tool_approval.c.finished_at.is_(
-    None
-)
-_ENDED: Mapping[str, object] = {
-    "state": case((_IS_OPEN, "expired"), else_=tool_approval.c.state),
-    # One that was used stays where its repeat finds it, and is refused.
-    "live_key": case(
-        (_IS_OPEN & tool_approval.c.spent_at.is_(None), null()), else_=tool_approval.c.live_key
-    ),
-}
 
 # Sections of which nothing is left after an erasure.
 _LEAVING = frozenset(h.section for h in HOLDINGS if h.fate != "kept") | {NAMED_IN}

@@ -7,44 +7,33 @@ goes on where it was. What is written meanwhile is sealed already, and is never 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Connection, Row, Select, Table, delete, select, tuple_, update
+from sqlalchemy import Connection, delete, select, tuple_, update
 
 from actors.database.data_key_tables import reseal_progress
 from actors.database.engine import Database
-from actors.database.memory_tables import memory_fact, runbook_step
+from actors.database.sealed_pages import (
+    INDEXED,
+    PAGE,
+    AnyRow,
+    is_in_clear,
+    is_json,
+    key_columns,
+    key_of,
+    opened,
+    page_after,
+    table_of,
+)
 from actors.database.sealed_places import PLACES
-from actors.database.tables import conversation, idempotency, thread, thread_item, turn
-from actors.database.tool_tables import tool_approval, tool_call
-from actors.database.tool_turns import tool_turn
 from actors.database.upsert import Insert, insert_into
-from actors.sealing.envelope import Place, is_sealed, number_of
+from actors.sealing.envelope import Place, number_of
 from actors.sealing.errors import SealBroken
 from actors.sealing.keys import TenantKeys
 from actors.sealing.ring import KeyRing
 from routing.clock import Clock
 
-# At some 5 µs a row the write lock is held for a few milliseconds; rows of a megabyte take longer,
-# and threads hold no more than four of them.
-PAGE = 100
 _END = "end"
-_TABLES: Mapping[str, Table] = {
-    table.name: table
-    for table in (
-        conversation,
-        idempotency,
-        memory_fact,
-        runbook_step,
-        thread,
-        thread_item,
-        tool_approval,
-        tool_call,
-        tool_turn,
-        turn,
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +82,8 @@ class Resealing:
         tenants = await self._database.read(
             lambda connection: {row.tenant for row in _page(connection, place)}
         )
-        keys = {tenant: await self._keys.to_seal(tenant) for tenant in sorted(tenants)}
+        ask = self._keys.to_seek if place in INDEXED else self._keys.to_seal
+        keys = {tenant: await ask(tenant) for tenant in sorted(tenants)}
         return await self._database.write(
             lambda connection: self._written(connection, place, keys, walked)
         )
@@ -105,25 +95,25 @@ class Resealing:
         keys: Mapping[str, TenantKeys],
         walked: Walked,
     ) -> Walked:
-        table, rows = _table(place), _page(connection, place)
-        last: Row[*tuple[Any, ...]] | None = None
+        table, rows = table_of(place), _page(connection, place)
+        last: AnyRow | None = None
         for row in rows:
             if row.tenant not in keys:
                 break  # It came in between; its keys are had for the next page.
             last, walked = row, replace(walked, seen=walked.seen + 1)
             try:
-                anew = _resealed(table, place, keys[row.tenant], row)
+                anew = _resealed(place, keys[row.tenant], row)
             except SealBroken:
                 walked = replace(walked, unreadable=walked.unreadable + 1)
                 continue
             if anew is not None:
-                same = tuple_(*_key(table)) == tuple_(*_key_of(table, row))
-                connection.execute(update(table).where(same).values({place.column: anew}))
+                same = tuple_(*key_columns(place)) == tuple_(*key_of(place, row))
+                connection.execute(update(table).where(same).values(anew))
                 walked = replace(walked, changed=walked.changed + 1)
         is_done = len(rows) < PAGE and (not rows or last is rows[-1])
         after = _END if is_done else _after(connection, place)
         if last is not None and not is_done:
-            after = orjson.dumps(_key_of(table, last)).decode()
+            after = orjson.dumps(key_of(place, last)).decode()
         kept = {
             "place": place.name,
             "after": after,
@@ -135,29 +125,24 @@ class Resealing:
         return replace(walked, is_done=is_done)
 
 
-def _resealed(
-    table: Table, place: Place, keys: TenantKeys, row: Row[*tuple[Any, ...]]
-) -> str | None:
+def _resealed(place: Place, keys: TenantKeys, row: AnyRow) -> dict[str, str] | None:
     """The row's value under the current key; None where it is that already, which is looked at too."""
-    value, row_id = getattr(row, place.column), _key_of(table, row)[1:]
-    is_json = isinstance(table.c[place.column].type, JSON)
-    opened = (keys.open_json if is_json else keys.open)(place, row_id, value)
-    if is_sealed(value) and number_of(value) == keys.current:
+    value, row_id = getattr(row, place.column), key_of(place, row)[1:]
+    text = opened(place, keys, row)
+    if not is_in_clear(place, row) and number_of(value) == keys.current:
         return None
-    return (keys.seal_json if is_json else keys.seal)(place, row_id, opened)
+    anew = {place.column: (keys.seal_json if is_json(place) else keys.seal)(place, row_id, text)}
+    if place in INDEXED:
+        column, written = INDEXED[place]
+        anew[column] = keys.index_of(place, written(text))
+    return anew
 
 
-def _page(connection: Connection, place: Place) -> Sequence[Row[*tuple[Any, ...]]]:
-    table = _table(place)
-    statement: Select[*tuple[Any, ...]] = select(*_key(table), table.c[place.column]).where(
-        table.c[place.column].is_not(None)
-    )
+def _page(connection: Connection, place: Place) -> Sequence[AnyRow]:
     after = _after(connection, place)
     if after == _END:
         return []
-    if after:
-        statement = statement.where(tuple_(*_key(table)) > tuple_(*orjson.loads(after)))
-    return connection.execute(statement.order_by(*_key(table)).limit(PAGE)).all()
+    return page_after(connection, place, orjson.loads(after) if after else None)
 
 
 def _after(connection: Connection, place: Place) -> str:
@@ -165,18 +150,6 @@ def _after(connection: Connection, place: Place) -> str:
         select(reseal_progress.c.after).where(reseal_progress.c.place == place.name)
     ).scalar_one_or_none()
     return kept or ""
-
-
-def _table(place: Place) -> Table:
-    return _TABLES[place.table]
-
-
-def _key(table: Table) -> list[Any]:
-    return list(table.primary_key.columns)
-
-
-def _key_of(table: Table, row: Row[*tuple[Any, ...]]) -> list[str | int]:
-    return [getattr(row, column.name) for column in _key(table)]
 
 
 @cache

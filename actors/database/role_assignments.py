@@ -1,13 +1,18 @@
-"""Roles that administrators gave to persons of their tenant."""
+"""Roles that administrators gave to persons of their tenant.
+
+Whose roles are taken away while keys of theirs are open stays known as somebody who has none here,
+or those keys would be what they were on the day they were made.
+"""
 
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
 from actors.database.administration_tables import role_assignment
 from actors.database.engine import Database
+from actors.database.tables import api_key
 from actors.database.upsert import Insert, insert_into
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ class RoleAssignments:
         self._database = database
 
     async def all(self) -> list[Assignment]:
-        """Every tenant's."""
+        """Every tenant's, also of those who had roles once and have none."""
         rows = await self._database.read(lambda connection: connection.execute(_ALL).all())
         return [_assignment_of(row) for row in rows]
 
@@ -43,13 +48,13 @@ class RoleAssignments:
         """A tenant's, by subject."""
         asked = {"of": tenant}
         rows = await self._database.read(lambda connection: connection.execute(_OF, asked).all())
-        return [_assignment_of(row) for row in rows]
+        return [_assignment_of(row) for row in rows if row.roles]
 
     async def get(self, tenant: str, subject: str) -> Assignment | None:
         """A person's."""
         asked = {"of": tenant, "named": subject}
         row = await self._database.read(lambda c: c.execute(_ONE, asked).one_or_none())
-        return None if row is None else _assignment_of(row)
+        return None if row is None or not row.roles else _assignment_of(row)
 
     async def put(self, made: Assignment, before: Assignment | None) -> bool | None:
         """Write one down in place of `before`; False if it changed meanwhile, None if there are too many."""
@@ -79,7 +84,9 @@ class RoleAssignments:
         def work(connection: Connection) -> bool:
             if _found(connection, seen) != seen:
                 return False
-            return connection.execute(_DELETING, asked).rowcount > 0
+            has_keys = connection.execute(_KEYS, asked).first() is not None
+            ending = _EMPTYING if has_keys else _DELETING
+            return connection.execute(ending, asked).rowcount > 0
 
         return await self._database.write(work)
 
@@ -91,6 +98,12 @@ _ALL = select(role_assignment)
 _OF = _ALL.where(role_assignment.c.tenant == bindparam("of")).order_by(role_assignment.c.subject)
 _ONE = _ALL.where(_IS)
 _DELETING = delete(role_assignment).where(_IS)
+_EMPTYING = update(role_assignment).where(_IS).values(roles=[])
+_KEYS = select(api_key.c.key_id).where(
+    api_key.c.tenant == bindparam("of"),
+    api_key.c.created_by == bindparam("named"),
+    api_key.c.revoked_at.is_(None),
+)
 _COUNT = (
     select(func.count())
     .select_from(role_assignment)
@@ -104,7 +117,7 @@ _COUNT = (
 def _found(connection: Connection, like: Assignment) -> Assignment | None:
     asked = {"of": like.tenant, "named": like.subject}
     row = connection.execute(_ONE, asked).one_or_none()
-    return None if row is None else _assignment_of(row)
+    return None if row is None or not row.roles else _assignment_of(row)
 
 
 @cache

@@ -20,6 +20,9 @@ APPROVAL_REASON = Place("tool_approval", "reason")
 APPROVAL_SUMMARY = Place("tool_approval", "summary")
 APPROVAL_OUTCOME = Place("tool_approval", "outcome")
 KEPT_ANSWER = Place("idempotency", "answer")
+USER_NAME = Place("directory_user", "user_name")
+EXTERNAL_ID = Place("directory_user", "external_id")
+USER_ATTRIBUTES = Place("directory_user", "attributes")
 
 PLACES = (
     TURN_TEXT,
@@ -37,6 +40,9 @@ PLACES = (
     APPROVAL_SUMMARY,
     APPROVAL_OUTCOME,
     KEPT_ANSWER,
+    USER_NAME,
+    EXTERNAL_ID,
+    USER_ATTRIBUTES,
 )
 """All of them: what is walked when rows are sealed anew."""
 

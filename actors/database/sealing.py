@@ -1,5 +1,6 @@
 """What a repository is given to keep texts sealed, and what it is given where nothing is."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from actors.database.errors import KeysUnavailable
@@ -25,9 +26,17 @@ class Keys(Protocol):
         """The same of what `seal_json` made."""
         ...
 
+    def index_of(self, place: Place, text: str) -> str:
+        """What a text of that place is sought by; the keys are had by `to_seek`."""
+        ...
+
+    def indexes_of(self, place: Place, text: str) -> Sequence[str]:
+        """All that may stand there in its place, of rows from before it was sealed too."""
+        ...
+
 
 class Sealing(Protocol):
-    """Where a tenant's keys are had. Both methods may raise KeysUnavailable."""
+    """Where a tenant's keys are had. Every method may raise KeysUnavailable."""
 
     async def to_seal(self, tenant: str) -> Keys:
         """Keys that seal and open."""
@@ -35,6 +44,10 @@ class Sealing(Protocol):
 
     async def to_open(self, tenant: str) -> Keys:
         """Keys that open; a tenant for whom nothing was ever sealed gets none."""
+        ...
+
+    async def to_seek(self, tenant: str) -> Keys:
+        """Keys that seal, open and say what a text is sought by."""
         ...
 
 
@@ -68,6 +81,10 @@ class Unsealed:
         """Itself."""
         return self
 
+    async def to_seek(self, tenant: str) -> "Unsealed":
+        """Itself."""
+        return self
+
     def seal(self, place: Place, row: RowId, text: str) -> str:
         """The text."""
         return text
@@ -87,3 +104,11 @@ class Unsealed:
         if is_sealed(stored):
             raise KeysUnavailable(f"{place.name} is sealed, and this process has no keys")
         return stored
+
+    def index_of(self, place: Place, text: str) -> str:
+        """The text."""
+        return text
+
+    def indexes_of(self, place: Place, text: str) -> Sequence[str]:
+        """The text alone."""
+        return (text,)

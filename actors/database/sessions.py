@@ -13,7 +13,8 @@ from actors.database.upsert import insert_into
 class SessionRow:
     """One session. `provider_session` is the provider's name of it, if it gave one.
 
-    `signed_on_at` is when its provider says that the person proved who they are.
+    `signed_on_at` is when its provider says that the person proved who they are, None where it does
+    not say: it may have opened this session for whoever sits at a browser that it knows.
     """
 
     tenant: str
@@ -28,11 +29,6 @@ class SessionRow:
     ended_at: float | None = None
     sealed_id_token: str | None = field(default=None, repr=False)
     signed_on_at: float | None = None
-
-    @property
-    def proved_at(self) -> float:
-        """When somebody last proved who they are: at its begin, where the provider says nothing."""
-        return self.created_at if self.signed_on_at is None else self.signed_on_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +83,12 @@ class SessionStore:
             lambda connection: connection.execute(_BY_ID, asked).first()
         )
         return None if row is None else session_of(row)
+
+    async def last_roles(self, tenant: str, subject: str) -> frozenset[str] | None:
+        """The roles the provider's word gave somebody when they last signed on; None if that is not kept."""
+        asked = {"of": tenant, "named": subject}
+        roles = await self._database.read(lambda c: c.execute(_LAST_ROLES, asked).scalar())
+        return None if roles is None else frozenset(roles)
 
     async def seen(self, row: SessionRow, now: float) -> None:
         """Note that the session is in use."""
@@ -146,6 +148,12 @@ class SessionStore:
 
 
 _BY_ID = select(session).where(session.c.id_hash == bindparam("named"))
+_LAST_ROLES = (
+    select(session.c.roles)
+    .where(session.c.tenant == bindparam("of"), session.c.subject == bindparam("named"))
+    .order_by(session.c.created_at.desc())
+    .limit(1)
+)
 
 
 def session_of(row: Row[*tuple[object, ...]]) -> SessionRow:

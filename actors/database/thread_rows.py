@@ -89,22 +89,24 @@ _ITEM = select(thread_item).where(_IN_MINE, thread_item.c.id == bindparam("item"
 _INSERT = insert(thread_item)
 
 
-def find(connection: Connection, tenant: str, thread_id: str) -> _Found:
-    """The thread's row; raises AccessError: `not_found`."""
+def find(connection: Connection, tenant: str, thread_id: str, owner: str | None) -> _Found:
+    """The thread's row, if it is `owner`'s; None is anybody. Raises AccessError: `not_found`."""
     row = connection.execute(THREAD, {"of": tenant, "named": thread_id}).first()
-    if row is None:
+    if row is None or (owner is not None and row.user_id != owner):
         raise AccessError("not_found", f"Conversation with id '{thread_id[:_SHOWN]}' not found.")
     return row
 
 
-def find_free(connection: Connection, tenant: str, thread_id: str, now: float) -> _Found:
+def find_free(
+    connection: Connection, tenant: str, thread_id: str, owner: str | None, now: float
+) -> _Found:
     """The same of a thread that nobody runs just now.
 
     Raises:
         AccessError: `not_found`.
         ConflictError: `conversation_locked`.
     """
-    row = find(connection, tenant, thread_id)
+    row = find(connection, tenant, thread_id, owner)
     if row.lease is not None and row.leased_until > now:
         message = "A run on this conversation is under way; try again when it has ended."
         raise ConflictError("conversation_locked", message)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -21,7 +22,11 @@ from routing.errors import AccessError, ConflictError, RequestError
 
 
 class Threads:
-    """Keeps threads, each for the tenant it belongs to and nobody else."""
+    """Keeps threads, each for the tenant it belongs to and nobody else.
+
+    To a caller who names an `owner` the threads of others are as unknown as none, and so are those
+    of which nobody knows whose they are; None reaches all of the tenant's.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -63,11 +68,13 @@ class Threads:
         await self._database.write(work)
         return made
 
-    async def get(self, tenant: str, thread_id: str) -> Thread:
+    async def get(self, tenant: str, thread_id: str, *, owner: str | None) -> Thread:
         """The tenant's thread of that id; raises AccessError: `not_found`."""
         keys = await self._database.sealing.to_open(tenant)
         return await self._database.read(
-            lambda connection: rows_of.thread_of(keys, rows_of.find(connection, tenant, thread_id))
+            lambda connection: rows_of.thread_of(
+                keys, rows_of.find(connection, tenant, thread_id, owner)
+            )
         )
 
     async def relabel(
@@ -76,6 +83,8 @@ class Threads:
         thread_id: str,
         metadata: Mapping[str, str],
         user_id: str | None = None,
+        *,
+        owner: str | None,
     ) -> Thread:
         """Replace the metadata, and say whose it is if that is known; raises AccessError: `not_found`."""
         keys = await self._database.sealing.to_seal(tenant)
@@ -83,12 +92,13 @@ class Threads:
 
         def work(connection: Connection) -> Thread:
             values = {"of": tenant, "named": thread_id, "labels": labels, "owner": user_id}
+            row = rows_of.find(connection, tenant, thread_id, owner)
             connection.execute(rows_of.RELABEL, values)
-            return rows_of.thread_of(keys, rows_of.find(connection, tenant, thread_id))
+            return replace(rows_of.thread_of(keys, row), metadata=dict(metadata))
 
         return await self._database.write(work)
 
-    async def delete(self, tenant: str, thread_id: str) -> Thread:
+    async def delete(self, tenant: str, thread_id: str, *, owner: str | None) -> Thread:
         """Remove the thread with all its items; raises AccessError: `not_found`.
 
         A run under way finds nothing to add to when it ends.
@@ -96,14 +106,21 @@ class Threads:
         keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> Thread:
-            gone = rows_of.thread_of(keys, rows_of.find(connection, tenant, thread_id))
+            gone = rows_of.thread_of(keys, rows_of.find(connection, tenant, thread_id, owner))
             connection.execute(rows_of.DELETE, {"of": tenant, "named": thread_id})
             return gone
 
         return await self._database.write(work)
 
     async def page(
-        self, tenant: str, thread_id: str, after: str | None, limit: int, *, newest_first: bool
+        self,
+        tenant: str,
+        thread_id: str,
+        after: str | None,
+        limit: int,
+        *,
+        newest_first: bool,
+        owner: str | None,
     ) -> Page:
         """At most `limit` items, from behind the item `after` on.
 
@@ -114,7 +131,7 @@ class Threads:
         keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> Page:
-            rows_of.must_be_here(rows_of.find(connection, tenant, thread_id))
+            rows_of.must_be_here(rows_of.find(connection, tenant, thread_id, owner))
             statement = select(thread_item).where(
                 thread_item.c.tenant == tenant, thread_item.c.thread_id == thread_id
             )
@@ -128,17 +145,25 @@ class Threads:
 
         return await self._database.read(work)
 
-    async def item(self, tenant: str, thread_id: str, item_id: str) -> Item:
+    async def item(self, tenant: str, thread_id: str, item_id: str, *, owner: str | None) -> Item:
         """One item; raises as `page` does."""
         keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> Item:
-            rows_of.must_be_here(rows_of.find(connection, tenant, thread_id))
+            rows_of.must_be_here(rows_of.find(connection, tenant, thread_id, owner))
             return rows_of.item_of(keys, rows_of.find_item(connection, tenant, thread_id, item_id))
 
         return await self._database.read(work)
 
-    async def add(self, tenant: str, thread_id: str, items: Sequence[Item], now: float) -> None:
+    async def add(
+        self,
+        tenant: str,
+        thread_id: str,
+        items: Sequence[Item],
+        now: float,
+        *,
+        owner: str | None,
+    ) -> None:
         """Put `items` at the thread's end.
 
         Raises:
@@ -150,14 +175,16 @@ class Threads:
         keys = await self._database.sealing.to_seal(tenant)
 
         def work(connection: Connection) -> None:
-            row = rows_of.find_free(connection, tenant, thread_id, now)
+            row = rows_of.find_free(connection, tenant, thread_id, owner, now)
             rows_of.must_be_here(row)
             rows_of.must_have_room(row, len(items), sum(sizes))
             rows_of.append(connection, keys, row, tenant, items, sizes, now)
 
         await self._database.write(work)
 
-    async def drop(self, tenant: str, thread_id: str, item_id: str, now: float) -> Thread:
+    async def drop(
+        self, tenant: str, thread_id: str, item_id: str, now: float, *, owner: str | None
+    ) -> Thread:
         """Remove one item, and what the platform that made it would still be told of it.
 
         Raises:
@@ -168,7 +195,7 @@ class Threads:
         keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> Thread:
-            row = rows_of.find_free(connection, tenant, thread_id, now)
+            row = rows_of.find_free(connection, tenant, thread_id, owner, now)
             rows_of.must_be_here(row)
             gone = rows_of.find_item(connection, tenant, thread_id, item_id)
             mine = (thread_item.c.tenant == tenant) & (thread_item.c.thread_id == thread_id)
@@ -191,7 +218,14 @@ class Threads:
         return await self._database.write(work)
 
     async def hold(
-        self, tenant: str, thread_id: str, adding: Sequence[Item], now: float, until: float
+        self,
+        tenant: str,
+        thread_id: str,
+        adding: Sequence[Item],
+        now: float,
+        until: float,
+        *,
+        owner: str | None,
     ) -> Held:
         """Take the thread for a run that will add `adding` and its answer; free again at `until`.
 
@@ -210,7 +244,7 @@ class Threads:
         keys = await self._database.sealing.to_seal(tenant)
 
         def work(connection: Connection) -> Thread:
-            row = rows_of.find_free(connection, tenant, thread_id, now)
+            row = rows_of.find_free(connection, tenant, thread_id, owner, now)
             rows_of.must_have_room(row, len(adding), sum(sizes))
             values = {"of": tenant, "named": thread_id, "holder": lease, "until": until}
             connection.execute(rows_of.LEASE, values)

@@ -74,6 +74,8 @@ tool_approval = Table(
     Column("finished_at", Double),
     # Who was behind the call: for a key, the person who made it.
     Column("person", Text),
+    # Who said yes first, where it takes two.
+    Column("first_by", Text),
     Index("tool_approval_live", "tenant", "live_key", unique=True),
     Index("tool_approval_by_state", "tenant", "state", "requested_at"),
     Index("tool_approval_by_customer", "tenant", "customer"),

@@ -6,7 +6,6 @@ what is moved elsewhere or changed by one bit does not open.
 """
 
 import binascii
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -15,6 +14,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from actors.randomness import random_bytes
 from actors.sealing.errors import SealBroken
 
 PREFIX = "sealed:"
@@ -64,7 +64,7 @@ def number_of(stored: str) -> int:
 def seal_text(key: AESGCM, number: int, tenant: str, place: Place, row: RowId, text: str) -> str:
     """The text as it is kept in that place."""
     header = bytes((VERSION,)) + number.to_bytes(_NUMBER_BYTES, "big")
-    nonce = os.urandom(_NONCE_BYTES)
+    nonce = random_bytes(_NONCE_BYTES)
     bound = _bound(header, tenant, place, row)
     sealed = header + nonce + key.encrypt(nonce, text.encode(), bound)
     return PREFIX + binascii.b2a_base64(sealed, newline=False).decode()

@@ -13,6 +13,18 @@ class SealBroken(SupportMaxError):
         self.detail = detail
 
 
+class ClearRefused(SealBroken):
+    """A text is kept in clear where every text is sealed: somebody else wrote it, and nobody is shown it."""
+
+    code = "clear_refused"
+
+    def __init__(self, tenant: str, place: str) -> None:
+        super().__init__(f"{place} holds a text that is not sealed")
+        self.args = (tenant, place)  # with these it is made again in another process
+        self.tenant = tenant
+        self.place = place
+
+
 class ProviderRefused(SupportMaxError):
     """Whoever holds the key-encryption key says no: access is withdrawn, or the blob is not of this key."""
 

@@ -1,7 +1,9 @@
 """A tenant's keys as one process holds them: they seal and open without waiting for anybody."""
 
+import hashlib
+import hmac
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +14,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from actors.database.errors import KeysUnavailable
 from actors.sealing.envelope import Place, RowId, is_sealed, open_text, parse, seal_text
-from actors.sealing.errors import SealBroken
+from actors.sealing.errors import ClearRefused, SealBroken
 
 DERIVED_BYTES = 32
+INDEX_PREFIX = "hmac:"
+"""What every index begins with: no text that was kept in clear is taken for one."""
+# 128 bits: who has a tenant's secret no more finds a second text with the index of a first.
+_INDEX_DIGITS = 32
 
 
 @dataclass(slots=True)
@@ -41,7 +47,8 @@ class TenantKeys:
     """What opens a tenant's texts, what seals new ones, and what its other keys are derived from.
 
     It is good for the work at hand and is not kept: a KeyRing knows when it has to be asked for again.
-    `destroyed` are numbers of keys that no longer exist anywhere.
+    `destroyed` are numbers of keys that no longer exist anywhere. `refuses_clear` where every text is
+    sealed by now: one in clear was then put there by somebody else.
     """
 
     tenant: str
@@ -50,7 +57,9 @@ class TenantKeys:
     current: int | None = None
     allowance: Allowance | None = None
     secret: bytes | None = field(default=None, repr=False)
+    refuses_clear: bool = False
     unknown: set[int] = field(default_factory=set, repr=False)
+    _derived: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_outdated(self) -> bool:
@@ -73,11 +82,12 @@ class TenantKeys:
 
         Raises:
             SealBroken: this is not what was sealed there, or its key was destroyed.
+            ClearRefused: it is in clear, and nothing is by now.
             KeysUnavailable: its key came into being a moment ago.
         """
         if not is_sealed(stored):
-            if place.is_new:
-                raise SealBroken(f"{place.name} holds a text that is not sealed")
+            if place.is_new or self.refuses_clear:
+                raise ClearRefused(self.tenant, place.name)
             return stored
         sealed = parse(stored)
         number = sealed.number
@@ -98,11 +108,28 @@ class TenantKeys:
 
     def open_json(self, place: Place, row: RowId, stored: Any) -> Any:
         """The same of what `seal_json` made; what is no string was written before anything was sealed."""
-        if not isinstance(stored, str):
+        if stored is None or (not isinstance(stored, str) and not self.refuses_clear):
             return stored
         if not is_sealed(stored):
-            raise SealBroken(f"{place.name} holds a text that is not sealed")
+            raise ClearRefused(self.tenant, place.name)
         return orjson.loads(self.open(place, row, stored))
+
+    def index_of(self, place: Place, text: str) -> str:
+        """What a text of that place is sought by: a keyed hash, the tenant's and the place's own.
+
+        Raises:
+            KeysUnavailable: the tenant has no secret yet.
+        """
+        key = self.derive(f"index {place.name}")
+        found = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        return INDEX_PREFIX + found[:_INDEX_DIGITS]
+
+    def indexes_of(self, place: Place, text: str) -> Sequence[str]:
+        """All that may stand in its place: before anything was sealed, the text itself."""
+        index = self.index_of(place, text)
+        if self.refuses_clear or text.startswith(INDEX_PREFIX):
+            return (index,)
+        return (index, text)
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose, the same for the tenant in every process and at all times.
@@ -110,7 +137,13 @@ class TenantKeys:
         Raises:
             KeysUnavailable: the tenant has no secret yet.
         """
+        known = self._derived.get(purpose)
+        if known is not None:
+            return known
         if self.secret is None:
             raise KeysUnavailable("there is no secret to derive from")
         info = b"supportmax derive\0" + purpose.encode()
-        return HKDF(hashes.SHA256(), DERIVED_BYTES, salt=None, info=info).derive(self.secret)
+        found = HKDF(hashes.SHA256(), DERIVED_BYTES, salt=None, info=info).derive(self.secret)
+        # Purposes are ours, a handful: nothing that a caller says makes one.
+        self._derived[purpose] = found
+        return found

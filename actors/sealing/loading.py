@@ -50,7 +50,10 @@ class Loaded:
 class KeyLoader:
     """Loads keys, and makes them."""
 
-    def __init__(self, store: KeyStore, providers: Providers, clock: Clock) -> None:
+    def __init__(
+        self, store: KeyStore, providers: Providers, clock: Clock, *, refuses_clear: bool
+    ) -> None:
+        self._refuses_clear = refuses_clear
         self._store = store
         self._providers = providers
         self._clock = clock
@@ -87,7 +90,15 @@ class KeyLoader:
             block = BLOCK_FIRST if allowance is None else min(block * _BLOCK_GROWTH, BLOCK_MAX)
             allowance = await self._reserve(current, block, rows)
         number = None if current is None else current.number
-        keys = TenantKeys(tenant, opening, frozenset(destroyed), number, allowance, secret)
+        keys = TenantKeys(
+            tenant,
+            opening,
+            frozenset(destroyed),
+            number,
+            allowance,
+            secret,
+            self._refuses_clear,
+        )
         return Loaded(keys, plain, block)
 
     async def _make(self, tenant: str, purpose: Purpose, rows: Iterable[StoredKey]) -> None:

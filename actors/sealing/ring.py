@@ -60,8 +60,12 @@ class KeyRing:
         providers: Providers,
         clock: Clock,
         tenants_max: int = TENANTS_MAX,
+        *,
+        refuses_clear: bool = False,
     ) -> None:
-        self._loader = KeyLoader(store, providers, clock)
+        """`refuses_clear` where nothing is in clear any more: what is then was put there by others."""
+        self._loader = KeyLoader(store, providers, clock, refuses_clear=refuses_clear)
+        self._refuses_clear = refuses_clear
         self._providers = providers
         self._clock = clock
         self._max = tenants_max
@@ -79,6 +83,11 @@ class KeyRing:
 
     async def to_seal(self, tenant: str) -> TenantKeys:
         """Keys that seal and open, made if there are none; raises as `to_open` does."""
+        return await self._keys(tenant, "seal")
+
+    async def to_seek(self, tenant: str) -> TenantKeys:
+        """Keys that seal and open, with the secret that says what texts are sought by; raises likewise."""
+        await self._keys(tenant, "derive")
         return await self._keys(tenant, "seal")
 
     async def ready(self, tenant: str) -> None:
@@ -149,7 +158,7 @@ class KeyRing:
             raise KeysUnavailable(f"{error.provider} did not answer", wait_s) from error
         if loaded is None:
             self._held.pop(tenant, None)
-            return TenantKeys(tenant, {})
+            return TenantKeys(tenant, {}, refuses_clear=self._refuses_clear)
         self._keep(tenant, _Held(loaded, now))
         return loaded.keys
 

@@ -38,7 +38,12 @@ def open_sealed(
 ) -> tuple[Database, KeyRing]:
     """The store in which texts are sealed, and the keys of them; close the keys before the store."""
     database = open_database(address)
-    ring = KeyRing(DataKeys(database), providers_of(boot, settings, clock), clock)
+    ring = KeyRing(
+        DataKeys(database),
+        providers_of(boot, settings, clock),
+        clock,
+        refuses_clear=settings.refuse_clear,
+    )
     database.sealing = ring
     return database, ring
 

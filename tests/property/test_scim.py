@@ -25,6 +25,7 @@ from deployments.security.principal import Principal
 from deployments.security.standing import FRESH_S, Standing
 from routing.clock import ManualClock
 from routing.errors import AccessError
+from tests.unit.sealing.keyed import LocalProvider, ring_over
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 ROLES = (GroupRule(group="g0", role="agent"), GroupRule(group="g1", role="supervisor"))
@@ -186,7 +187,7 @@ def filters() -> st.SearchStrategy[str]:
 @settings(max_examples=20, deadline=None)
 @given(st.lists(filters(), min_size=5, max_size=5))
 def test_a_filter_finds_in_the_database_whom_the_library_finds(texts: list[str]) -> None:
-    """Which compares each of them itself."""
+    """Which compares each of them itself. Half of them are sealed, and half from before."""
     people = People(RULES, "https://x")
 
     async def found(database: Database, text: str) -> list[str]:
@@ -197,7 +198,9 @@ def test_a_filter_finds_in_the_database_whom_the_library_finds(texts: list[str])
     async def run(folder: Path) -> None:
         database = open_database(folder / "x.db")
         await database.migrate()
-        for row in PEOPLE:
+        for number, row in enumerate(PEOPLE):
+            if number == len(PEOPLE) // 2:
+                database.sealing = ring_over(database, LocalProvider(), ManualClock())
             await DirectoryUsers(database).create(row, folds=False)
         for text in texts:
             wanted = ScimFilter[User](text)

@@ -57,8 +57,13 @@ class LocalProvider:
 
 
 def ring_over(
-    database: Database, provider: LocalProvider, clock: Clock, tenants_max: int = TENANTS_MAX
+    database: Database,
+    provider: LocalProvider,
+    clock: Clock,
+    tenants_max: int = TENANTS_MAX,
+    *,
+    refuses_clear: bool = False,
 ) -> KeyRing:
     """A process's keys over the store."""
     providers = Providers(provider, {provider.name: provider})
-    return KeyRing(DataKeys(database), providers, clock, tenants_max)
+    return KeyRing(DataKeys(database), providers, clock, tenants_max, refuses_clear=refuses_clear)

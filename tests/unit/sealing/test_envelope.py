@@ -119,3 +119,17 @@ def test_keys_are_not_in_what_is_logged_of_them() -> None:
     keys = TenantKeys("acme", {1: KEY}, current=1, secret=b"s" * 32)
     assert "s" * 32 not in repr(keys)
     assert "AESGCM" not in repr(keys)
+
+
+def test_what_is_derived_goes_with_the_secret_it_was_derived_from() -> None:
+    """It is reckoned once; keys that are loaded anew, or another tenant's, have none of it."""
+    keys = TenantKeys("acme", {1: KEY}, secret=b"s" * 32)
+    first = keys.derive("privacy")
+    assert [keys.derive("privacy"), len(first)] == [first, 32]
+    assert keys.derive("another") != first
+    assert TenantKeys("acme", {1: KEY}, secret=b"s" * 32).derive("privacy") == first
+    assert TenantKeys("acme", {1: KEY}, secret=b"t" * 32).derive("privacy") != first
+    assert first.hex() not in repr(keys)
+    assert repr(first) not in repr(keys)
+    with pytest.raises(KeysUnavailable):
+        TenantKeys("acme", {1: KEY}).derive("privacy")

@@ -48,9 +48,9 @@ async def test_a_run_that_could_not_read_its_thread_has_let_it_go(
     store = Unreadable(database.address)
     store.error = error
     with pytest.raises(type(error)):
-        await Threads(store).hold("t", made.id, [], 1.0, UNTIL)
+        await Threads(store).hold("t", made.id, [], 1.0, UNTIL, owner=None)
     await store.aclose()
-    assert isinstance(await Threads(database).hold("t", made.id, [], 1.0, UNTIL), Held)
+    assert isinstance(await Threads(database).hold("t", made.id, [], 1.0, UNTIL, owner=None), Held)
 
 
 async def test_a_run_whose_thread_was_tampered_with_has_let_it_go(database: Database) -> None:
@@ -66,7 +66,7 @@ async def test_a_run_whose_thread_was_tampered_with_has_let_it_go(database: Data
     await database.write(lambda connection: connection.execute(swapped).close())
     for _ in range(2):
         with pytest.raises(SealBroken):
-            await threads.hold("t", made.id, [], 1.0, UNTIL)
+            await threads.hold("t", made.id, [], 1.0, UNTIL, owner=None)
 
 
 async def test_who_stops_waiting_while_a_thread_is_read_does_not_hold_it(
@@ -75,12 +75,12 @@ async def test_who_stops_waiting_while_a_thread_is_read_does_not_hold_it(
     made = await Threads(database).create("t", {}, [], 0.0)
     store = Unreadable(database.address)
     store.reading = asyncio.Event()
-    run = asyncio.create_task(Threads(store).hold("t", made.id, [], 1.0, UNTIL))
+    run = asyncio.create_task(Threads(store).hold("t", made.id, [], 1.0, UNTIL, owner=None))
     await store.reading.wait()
     with pytest.raises(ConflictError):
-        await Threads(database).hold("t", made.id, [], 1.0, UNTIL)
+        await Threads(database).hold("t", made.id, [], 1.0, UNTIL, owner=None)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
     await store.aclose()
-    assert isinstance(await Threads(database).hold("t", made.id, [], 1.0, UNTIL), Held)
+    assert isinstance(await Threads(database).hold("t", made.id, [], 1.0, UNTIL, owner=None), Held)

@@ -18,11 +18,14 @@ from actors.database import (
 )
 from actors.database.approvals import NewApproval
 from actors.database.data_keys import DataKeys
+from actors.database.directory_rows import UserRow
+from actors.database.directory_users import DirectoryUsers
 from actors.database.errors import KeysUnavailable
 from actors.database.idempotency import Done, Fresh
 from actors.database.memory_facts import Facts, NewFact
-from actors.database.resealing import PAGE, Resealing, Walked
+from actors.database.resealing import Resealing, Walked
 from actors.database.runbooks import RunbookStore, RunRow, StepRow
+from actors.database.sealed_pages import PAGE
 from actors.database.sealed_places import PLACES
 from actors.database.sealing import Unsealed
 from actors.database.tables import metadata, turn
@@ -34,6 +37,7 @@ from actors.sealing.loading import HANDOVER_S, KEY_AGE_S
 from actors.sealing.ring import FRESH_S
 from routing.clock import ManualClock
 from routing.message import ProviderState
+from tests.people_world import everything
 from tests.unit.sealing.keyed import LocalProvider, ring_over
 
 pytestmark = pytest.mark.anyio
@@ -41,58 +45,62 @@ pytestmark = pytest.mark.anyio
 CANARY = "the blue heron"
 
 
-async def write_everything(database: Database) -> str:
+async def write_everything(database: Database, tenant: str = "acme") -> str:
     """A canary in every column that is sealed; the thread's id."""
     conversations = Conversations(database)
-    head = await conversations.append("acme", "c", "ann", [NewTurn("user", CANARY, 1.0)])
-    assert await conversations.keep_summary("acme", "c", head, CANARY, 1)
+    head = await conversations.append(tenant, "c", "ann", [NewTurn("user", CANARY, 1.0)])
+    assert await conversations.keep_summary(tenant, "c", head, CANARY, 1)
     item = Item("i1", {"text": CANARY}, "a", ProviderState("openai", ({"said": CANARY},)))
-    thread = await Threads(database).create("acme", {"about": CANARY}, [item], 1.0)
+    thread = await Threads(database).create(tenant, {"about": CANARY}, [item], 1.0)
     fact = NewFact("f", "color", CANARY, "customer", "c#1", CANARY, "ann", 1.0, 1.0)
-    await Facts(database).remember("acme", "ann", fact)
+    await Facts(database).remember(tenant, "ann", fact)
     runbooks = RunbookStore(database)
-    await runbooks.publish("acme", "r", "R", [{"id": "one"}], "hash", 1.0)
+    await runbooks.publish(tenant, "r", "R", [{"id": "one"}], "hash", 1.0)
     run = RunRow("run", "ann", "c", "r", 1, "running", 0, "bob", 1.0, None)
-    assert await runbooks.start("acme", run, 5)
-    assert await runbooks.record("acme", run, StepRow(0, "done", CANARY, "", "bob", 1.0), "done")
+    assert await runbooks.start(tenant, run, 5)
+    assert await runbooks.record(tenant, run, StepRow(0, "done", CANARY, "", "bob", 1.0), "done")
     tools = ToolTurns("a", [{"result": CANARY}], 1.0)
-    await ToolTurnStore(database).append("acme", "c", tools, tainted=False)
-    call = NewCall("acme", "ann", "k", "id", "refund", "hash", "ann", "c", None, 1.0)
+    await ToolTurnStore(database).append(tenant, "c", tools, tainted=False)
+    call = NewCall(tenant, "ann", "k", "id", "refund", "hash", "ann", "c", None, 1.0)
     await ToolCalls(database).once(call, lambda _: Outcome({"told": CANARY}, False))
     asked = NewApproval(
-        "acme", "ap", "live", "refund", {"reason": CANARY}, "hash", CANARY, CANARY, "ann",
+        tenant, "ap", "live", "refund", {"reason": CANARY}, "hash", CANARY, CANARY, "ann",
         ("agent",), "ann", "c", False, 1.0, 9e9,
     )  # fmt: skip
     approvals = Approvals(database)
     await approvals.request(asked)
-    await approvals.decide("acme", "ap", "approved", "bob", ("admin",), 2.0)
-    assert await approvals.spend("acme", "ap", 3.0)
-    await approvals.finish("acme", "ap", {"told": CANARY}, 4.0, is_error=False)
-    fresh = await Idempotency(database).begin("acme", "k", "hash", 1.0)
+    await approvals.decide(tenant, "ap", "approved", "bob", ("admin",), 2.0)
+    assert await approvals.spend(tenant, "ap", 3.0)
+    await approvals.finish(tenant, "ap", {"told": CANARY}, 4.0, is_error=False)
+    fresh = await Idempotency(database).begin(tenant, "k", "hash", 1.0)
     assert isinstance(fresh, Fresh)
-    assert await Idempotency(database).finish("acme", "k", fresh.lease, 200, {"text": CANARY})
+    assert await Idempotency(database).finish(tenant, "k", fresh.lease, 200, {"text": CANARY})
+    said = {"displayName": CANARY}
+    somebody = UserRow(tenant, "u", CANARY, CANARY, "idp:u", True, said, 1, 1.0, 1.0)
+    await DirectoryUsers(database).create(somebody, folds=False)
     return thread.id
 
 
-async def read_everything(database: Database, thread_id: str) -> str:
+async def read_everything(database: Database, thread_id: str, tenant: str = "acme") -> str:
     """What repositories say of all that, in one text."""
     conversations = Conversations(database)
     found: list[Any] = [
-        await conversations.head("acme", "c"),
-        await conversations.history("acme", "c", 10),
-        await conversations.between("acme", "c", 0, 10),
-        await Threads(database).get("acme", thread_id),
-        await Threads(database).page("acme", thread_id, None, 10, newest_first=False),
-        await Facts(database).current("acme", "ann", 10),
-        await RunbookStore(database).run("acme", "ann", "run"),
-        await ToolTurnStore(database).of("acme", "c", 10),
+        await conversations.head(tenant, "c"),
+        await conversations.history(tenant, "c", 10),
+        await conversations.between(tenant, "c", 0, 10),
+        await Threads(database).get(tenant, thread_id, owner=None),
+        await Threads(database).page(tenant, thread_id, None, 10, newest_first=False, owner=None),
+        await Facts(database).current(tenant, "ann", 10),
+        await RunbookStore(database).run(tenant, "ann", "run"),
+        await ToolTurnStore(database).of(tenant, "c", 10),
         await ToolCalls(database).once(
-            NewCall("acme", "ann", "k", "id", "refund", "hash", "ann", "c", None, 1.0),
+            NewCall(tenant, "ann", "k", "id", "refund", "hash", "ann", "c", None, 1.0),
             lambda _: Outcome({}, False),
         ),
-        await Approvals(database).get("acme", "ap", 5.0),
+        await Approvals(database).get(tenant, "ap", 5.0),
+        await DirectoryUsers(database).find(tenant, "u"),
     ]
-    done = await Idempotency(database).begin("acme", "k", "hash", 5.0)
+    done = await Idempotency(database).begin(tenant, "k", "hash", 5.0)
     assert isinstance(done, Done)
     return repr([*found, done])
 
@@ -129,6 +137,7 @@ async def test_every_sealed_column_is_sealed_and_read_through_its_repository(
         assert values, f"nothing was written into {name}"
         assert all(is_sealed(value) for value in values), name
     assert (await read_everything(database, thread_id)).count(CANARY) >= len(PLACES)
+    assert all(CANARY not in row for rows in (await everything(database)).values() for row in rows)
 
 
 async def test_what_was_written_before_is_read_and_then_sealed(database: Database) -> None:
@@ -221,4 +230,4 @@ async def test_a_process_without_keys_shows_no_sealed_text(database: Database) -
     with pytest.raises(KeysUnavailable):
         await Conversations(database).history("acme", "c", 10)
     with pytest.raises(KeysUnavailable):
-        await Threads(database).get("acme", thread_id)
+        await Threads(database).get("acme", thread_id, owner=None)

@@ -1,0 +1,56 @@
+"""The directory at rest: who reads the database reads nobody's name, and without keys nobody is changed."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from routing.clock import ManualClock
+from tests.people_world import everything
+from tests.scim_world import Directory, Scim, directory, directory_settings
+from tests.unit.sealing.keyed import LocalProvider, ring_over
+
+OUT = {"op": "replace", "path": "active", "value": False}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Directory]:
+    async with directory(tmp_path, directory_settings(subject="id")) as world:
+        yield world
+
+
+@pytest.fixture
+async def scim(world: Directory) -> Scim:
+    return Scim(world.http, await world.key("provisioner"))
+
+
+async def test_who_reads_the_database_reads_no_name_and_no_address(
+    world: Directory, scim: Scim
+) -> None:
+    said = {"displayName": "Kingfisher", "emails": [{"value": "kingfisher@corp.example"}]}
+    made = await scim.person("KingFisher@corp.example", externalId="k.fisher", **said)
+    kept = str(await everything(world.database)).lower()
+    assert made["id"] in kept
+    assert "fisher" not in kept
+    for text in (
+        'userName eq "kingfisher@CORP.example"',
+        'externalId eq "k.fisher"',
+        'userName sw "king"',
+    ):
+        assert [one["displayName"] for one in await scim.found("Users", text)] == ["Kingfisher"]
+    assert await scim.found("Users", 'externalId eq "K.fisher"') == []
+
+
+async def test_without_keys_nobody_is_changed_and_the_provider_is_told_to_come_back(
+    world: Directory, scim: Scim
+) -> None:
+    ann = await scim.person("ann")
+    path, sealing, refusing = f"/Users/{ann['id']}", world.database.sealing, LocalProvider()
+    refusing.refuses = True
+    world.database.sealing = ring_over(world.database, refusing, ManualClock())
+    for answer in (await scim.patch(path, OUT), await scim.ask("GET", path)):
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["retry-after"]) > 0
+    world.database.sealing = sealing
+    assert (await scim.ask("GET", path)).json()["active"] is True
+    assert (await scim.patch(path, OUT)).json()["active"] is False

@@ -6,7 +6,9 @@ from dataclasses import replace
 from deployments.agent.hands import Door
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Tool, ToolOutcome
+from deployments.privacy.names import NamesUnavailable
 from deployments.privacy.seal import Seal
+from deployments.privacy.sealer import aside
 from routing.message import JsonObject
 
 
@@ -36,6 +38,13 @@ class DiscreetDoor:
         other = self._others.get(name)
         if other is None:
             return await self._door.call(caller, name, arguments, idempotency_key=idempotency_key)
-        told = self._seal.arguments(arguments, other.reveals)
+        seal, reveals = self._seal, other.reveals
+        try:
+            told = await aside(
+                seal, len(str(arguments)), lambda: seal.arguments(arguments, reveals)
+            )
+        except NamesUnavailable as error:
+            # It is one call; the answer may do without.
+            return ToolOutcome(f"Not called: {error.detail}", None, True, "own", name)
         outcome = await self._door.call(caller, name, told, idempotency_key=idempotency_key)
         return replace(outcome, text=self._seal.opened(outcome.text))

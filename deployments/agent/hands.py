@@ -10,16 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
 from deployments.agent.call_keys import digest_of, key_of
-from deployments.agent.provenance import Sources, only_untrusted, voice_of
+from deployments.agent.provenance import Doubts, Sources, doubts, voice_of
 from deployments.mcp_gateway.arguments import complaint
 from deployments.mcp_gateway.caller import Caller
-from deployments.mcp_gateway.tool import (
-    Approval,
-    SideEffect,
-    Tool,
-    ToolOutcome,
-    Trust,
-)
+from deployments.mcp_gateway.tool import Approval, SideEffect, Tool, ToolOutcome, Trust
 from routing.clock import Clock
 from routing.errors import AccessError
 from routing.message import Json, JsonObject, ToolCall, ToolResult, ToolSpec
@@ -246,7 +240,10 @@ class Hands:
         if tool is None:
             # The same words whether it does not exist or is not theirs.
             return Made(call, "refused", f"Unknown tool: {call.name[:64]}")
-        refused = self._refusal(tool, call, number)
+        refused, doubt = self._refusal(tool, call, number), Doubts()
+        if refused is None and tool.side_effect != "read":
+            doubt = doubts(call.arguments, tool.input_schema, self._sources)
+            refused = _strange(doubt)
         if refused is not None:
             return Made(call, "refused", refused, tool.side_effect)
         what = digest_of(call)
@@ -258,7 +255,7 @@ class Hands:
         place = f"{decision_id}:{len(self.made) + number}"
         key = key_of(tool, what, self.once, place)
         began = self._clock.monotonic()
-        made = await self._called(tool, call, key, until - began)
+        made = await self._called(tool, call, key, until - began, doubt)
         made = replace(made, latency_ms=(self._clock.monotonic() - began) * 1000)
         made = replace(made, text=self._within(made.text))
         self._answers[what] = made
@@ -273,21 +270,14 @@ class Hands:
         if number >= PARALLEL_MAX:
             return f"Not made: {PARALLEL_MAX} calls at once at most; ask again if it is needed."
         wrong = complaint(tool.input_schema, call.arguments)
-        if wrong is not None:
-            return f"Not made: {wrong}"
-        if tool.side_effect == "read":
-            return None
-        strange = only_untrusted(call.arguments, tool.input_schema, self._sources)
-        if strange:
-            named = ", ".join(strange)
-            return (
-                f"Not made: {named} stands in text of untrusted origin and nowhere else. It must come "
-                "from the customer or from our records."
-            )
-        return None
+        return None if wrong is None else f"Not made: {wrong}"
 
-    async def _called(self, tool: Tool, call: ToolCall, key: str, within_s: float) -> Made:
-        caller = replace(self._caller, tainted=self.tainted, confirms_writes=True)
+    async def _called(
+        self, tool: Tool, call: ToolCall, key: str, within_s: float, doubt: Doubts
+    ) -> Made:
+        caller = replace(
+            self._caller, tainted=self.tainted, confirms_writes=True, unsaid=doubt.unsaid
+        )
         try:
             async with asyncio.timeout(max(within_s, 0.0)):
                 outcome = await self._door.call(
@@ -317,3 +307,12 @@ class Hands:
         left = max(RESULTS_MAX - self._said, 0)
         self._said += len(text)
         return text if len(text) <= left else f"{text[:left]}\n{CUT}"
+
+
+def _strange(doubt: Doubts) -> str | None:
+    if not doubt.strange:
+        return None
+    return (
+        f"Not made: {', '.join(doubt.strange)} stands in text of untrusted origin and nowhere else. It "
+        "must come from the customer or from our records: look it up, or ask the customer for it."
+    )

@@ -1,5 +1,6 @@
 """What a platform is told: rules, then passages and what was said earlier as data, then the conversation."""
 
+import re
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
@@ -27,6 +28,10 @@ SEALED = """
   letter with its brackets, also into a tool's arguments; never make one up."""
 
 
+# What no attribute needs written otherwise: words, spaces, and marks that are none of XML's.
+_PLAIN = re.compile(r"[\w .,:;?!()/#$%+*=@-]*")
+
+
 def rules(*, with_tools: bool, sealed: bool = False) -> str:
     """What is the same for every question; `sealed` where platforms are told tokens."""
     return RULES + (WITH_TOOLS if with_tools else "") + (SEALED if sealed else "")
@@ -49,11 +54,16 @@ def system_text(
     if not passages:
         return f"{told}\n\n<passages/>{said}"
     elements = "\n".join(
-        f"<passage id={quoteattr(p.id)} source={quoteattr(p.source)} title={quoteattr(p.title)}>"
+        f"<passage id={_quoted(p.id)} source={_quoted(p.source)} title={_quoted(p.title)}>"
         f"{escape(p.text)}</passage>"
         for p in passages
     )
     return f"{told}\n\n<passages>\n{elements}\n</passages>{said}"
+
+
+def _quoted(text: str) -> str:
+    """An attribute's value; of nothing but plain characters, as most are, in half the time."""
+    return f'"{text}"' if _PLAIN.fullmatch(text) else quoteattr(text)
 
 
 def room(passages: Sequence[Passage], message: str) -> int:

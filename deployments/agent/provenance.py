@@ -2,17 +2,19 @@
 
 A model that has read a poisoned page may be led to call a tool, but what it passes to one that
 changes something must have been said by the customer or stand in the company's own records. What
-nobody but an outsider has said is refused, whoever would confirm it.
+nobody but an outsider has said is refused, whoever would confirm it; what points at something and
+nobody has said at all, a human is asked about.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from itertools import islice
 from typing import Literal
 
+from deployments.agent.spelling import plain
 from deployments.mcp_gateway.tool import SEPARATOR, Trust
 from routing.message import Json, JsonObject
 
@@ -22,28 +24,51 @@ Origin = Literal["user", "own", "untrusted", "model"]
 VALUES_MAX = 64
 """Values of one call that are looked up: on the event loop, each in up to 96 KiB of what tools said."""
 
-_SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"\d+(?:[,_]\d{3})*(?:\.\d+)?")
 # What points at something: an account, an address, a link. Plain words point at nothing.
-_POINTS = re.compile(r"[@/\d]")
+_POINTS = re.compile(r"[@/\d]|[^\W\d_]{2}\.[^\W\d_]{2}")
+# The same in a sentence of a model's own, which is full of small numbers that point at nothing.
+_LEADS = re.compile(r"@|//|[^\W\d_]{2}\.[^\W\d_]{2}|\d(?:\D?\d){5}")
+# A day or a time, which models write in their own way.
+_WHEN = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:t[\d:.+-]*z?)?|\d{1,2}([./])\d{1,2}\1\d{2}(?:\d{2})?|\d{1,2}:\d{2}(?::\d{2})?"
+)
+# How many of something, where it is a whole number below this: models count, and it names nothing.
+_FEW = 10
 _EDGES = ".,;:!?()[]{}<>\"'`"
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The texts of a conversation by who wrote them."""
+    """The texts of a conversation by who wrote them.
+
+    `answers` are a model's own before this one: what it had read for them is not known any more.
+    """
 
     user: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     untrusted: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
 
     def and_own(self, text: str) -> "Sources":
         """With one more text of our own records."""
-        return Sources(self.user, (*self.own, text), self.untrusted)
+        return replace(self, own=(*self.own, text))
 
     def and_untrusted(self, text: str) -> "Sources":
         """With one more text that others wrote."""
-        return Sources(self.user, self.own, (*self.untrusted, text))
+        return replace(self, untrusted=(*self.untrusted, text))
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Arguments of a call that must not simply be taken, by their JSON pointers.
+
+    `strange` ones stand in text of others, or in an earlier answer, and nowhere else. `unsaid` ones
+    point at something, and nobody has said them: a guess, a sum, or words of others in disguise.
+    """
+
+    strange: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
 
 
 def origins(arguments: JsonObject, schema: JsonObject, sources: Sources) -> dict[str, Origin]:
@@ -55,17 +80,24 @@ def origins(arguments: JsonObject, schema: JsonObject, sources: Sources) -> dict
     return {where: said.origin(value) for where, value in _leaves(arguments, schema, "")}
 
 
-def only_untrusted(arguments: JsonObject, schema: JsonObject, sources: Sources) -> tuple[str, ...]:
-    """The pointers of arguments that stand in untrusted text and nowhere else.
+def doubts(arguments: JsonObject, schema: JsonObject, sources: Sources) -> Doubts:
+    """What is doubtful in a call where a model has read anything but the customer and our records.
 
-    Of more than VALUES_MAX values none is looked up, and all count as one that does.
+    Of more than VALUES_MAX values none is looked up, and all count as strange.
     """
-    if not sources.untrusted:
-        return ()
+    if not sources.untrusted and not sources.answers:
+        return Doubts()
     if next(islice(_leaves(arguments, schema, ""), VALUES_MAX, None), None) is not None:
-        return (f"one of more than {VALUES_MAX} values",)
-    found = origins(arguments, schema, sources)
-    return tuple(where for where, origin in found.items() if origin == "untrusted")
+        return Doubts(strange=(f"one of more than {VALUES_MAX} values",))
+    said = _Said(sources)
+    strange: list[str] = []
+    unsaid: list[str] = []
+    for where, value in _leaves(arguments, schema, ""):
+        if said.origin(value) == "untrusted":
+            strange.append(where)
+        elif said.lacks(value):
+            unsaid.append(where)
+    return Doubts(tuple(strange), tuple(unsaid))
 
 
 def voice_of(name: str, trust: Trust) -> Literal["own", "untrusted", "quoted"]:
@@ -87,9 +119,10 @@ class _Said:
             ("own", [_Text(text) for text in sources.own]),
             ("untrusted", [_Text(text) for text in sources.untrusted]),
         )
+        self._answers = [_Text(text) for text in sources.answers]
 
     def origin(self, value: str | Decimal) -> Origin:
-        parts = [value] if isinstance(value, Decimal) else _pointing(value)
+        parts = [value] if isinstance(value, Decimal) else _parts(value)
         found = [self._first(part) for part in parts]
         # One part of a sentence that only an outsider has said makes all of it theirs.
         for origin in ("untrusted", "model", "own", "user"):
@@ -97,16 +130,32 @@ class _Said:
                 return origin
         return "model"
 
+    def lacks(self, value: str | Decimal) -> bool:
+        """Whether something in it points at what nobody has said."""
+        if isinstance(value, Decimal):
+            is_few = abs(value) < _FEW and value == value.to_integral_value()
+            return not is_few and self._first(value) == "model"
+        return any(self._first(part) == "model" for part in _leading(value))
+
     def _first(self, part: str | Decimal) -> Origin:
         for origin, texts in self._texts:
             if any(text.holds(part) for text in texts):
                 return origin
+        # A sum that was told may be agreed to with a yes; an account or an address is named.
+        names = isinstance(part, str) and _POINTS.search(part) is not None
+        if names and any(text.holds(part) for text in self._answers):
+            return "untrusted"
         return "model"
 
 
 class _Text:
     def __init__(self, text: str) -> None:
-        self._plain = _plain(text)
+        self._text = text
+
+    @cached_property
+    def _plain(self) -> str:
+        """Read when it is looked into: most are found in the first texts."""
+        return plain(self._text)
 
     @cached_property
     def _numbers(self) -> frozenset[Decimal]:
@@ -157,13 +206,24 @@ def _chosen(value: Json, schema: JsonObject) -> bool:
     return isinstance(choices, Sequence) and not isinstance(choices, str) and value in choices
 
 
-def _pointing(text: str) -> list[str]:
-    """The whole where it is one word or name, else the words in it that point at something."""
-    plain = _plain(text)
-    words = [word.strip(_EDGES) for word in plain.split(" ")]
-    if len(words) <= 3:
-        return [plain] if plain else []
-    return [word for word in words if _POINTS.search(word)]
+def _parts(text: str) -> list[str]:
+    """What is looked up: the words in it that point at something; a word or name also as a whole."""
+    whole, words = plain(text), _words(text)
+    pointing = [word for word in words if _POINTS.search(word)]
+    if len(words) > 3:
+        return pointing
+    return [whole, *pointing] if whole else []
+
+
+def _leading(text: str) -> list[str]:
+    """What of it nobody makes up by the way. A single word with a digit is a number or a name of one."""
+    words = _words(text)
+    points = _POINTS if len(words) == 1 else _LEADS
+    return [word for word in words if points.search(word) and not _WHEN.fullmatch(word)]
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in (one.strip(_EDGES) for one in plain(text).split(" ")) if word]
 
 
 def _joins(text: str, at: int) -> bool:
@@ -176,7 +236,3 @@ def _numbers(text: str) -> Iterator[Decimal]:
             yield Decimal(found.group().replace(",", "").replace("_", ""))
         except InvalidOperation:  # digits of a script that Decimal does not read
             continue
-
-
-def _plain(text: str) -> str:
-    return _SPACE.sub(" ", text).strip().casefold()

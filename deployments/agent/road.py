@@ -6,12 +6,12 @@ OpenAI client's own messages.
 
 import contextlib
 import random
-import uuid
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol, TypeAlias
 
+from actors.randomness import random_name
 from deployments.agent.accountant import Accountant
 from deployments.agent.attempt import Journey
 from deployments.agent.budgets import Purse
@@ -208,7 +208,7 @@ class Road:
                 profiles,
                 snapshot,
                 within,
-                decision_id=f"dec_{uuid.uuid4().hex}",
+                decision_id=f"dec_{random_name()}",
                 policies=options.policies,
             )
 
@@ -219,7 +219,7 @@ class Road:
             plan=decision.plan,
             request=request,
             tenant=payer.tenant,
-            answer_id=f"ans_{uuid.uuid4().hex}",
+            answer_id=f"ans_{random_name()}",
             began=began,
             facts=facts,
             left_usd=taken.left_usd,

@@ -2,26 +2,26 @@
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
 from actors.database.conversations import TurnRow
 from actors.memory import Episodes, Window, recall
+from actors.randomness import random_name
 from deployments.agent import prompt
 from deployments.agent.budgets import payer_of
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Decided, Delta, Done, Grounded
 from deployments.agent.executor import Resumed
 from deployments.agent.hands import Calling, Hands, Made
-from deployments.agent.keeper import Keeper, owner_of
+from deployments.agent.keeper import Keeper, Traces, owner_of
 from deployments.agent.links import AllowedLinks
+from deployments.agent.outside import taint
 from deployments.agent.pseudonym import safety_id, thread_key
 from deployments.agent.road import Arrival, Departure, Limits, Road
 from deployments.agent.tool_loop import TURNS_RESERVED
 from deployments.agent.toolbox import Earlier, Situation, Toolbox
-from deployments.agent.wording import search_of, told_of
+from deployments.agent.wording import messages_of, search_of, told_of
 from deployments.mcp_gateway.context import Context, ContextGateway
-from deployments.privacy.request import sealed_messages
 from deployments.privacy.seal import Seal
 from deployments.privacy.sealer import Sealer
 from deployments.security.principal import Principal
@@ -45,7 +45,7 @@ class _Prepared:
     conversation_id: str
     context: Context
     departure: Departure
-    hands: Hands | None = None
+    traces: Traces
 
 
 class SupportAgent:
@@ -90,7 +90,7 @@ class SupportAgent:
         """The whole answer, once it is kept in its conversation."""
         ready = await self._prepare(principal, ask)
         try:
-            arrival = await self._road.complete(ready.departure, ready.hands)
+            arrival = await self._road.complete(ready.departure, ready.traces.hands)
         except BaseException:
             self._broken_off(principal, ask, ready, "")
             raise
@@ -104,7 +104,7 @@ class SupportAgent:
         try:
             yield Decided(ready.departure.decision)
             yield Grounded(ready.context)
-            running = self._road.stream(ready.departure, ready.hands)
+            running = self._road.stream(ready.departure, ready.traces.hands)
             async with contextlib.aclosing(running) as steps:
                 async for step in steps:
                     match step:
@@ -132,12 +132,12 @@ class SupportAgent:
         """Whoever asked is gone, or nobody could go on: what was done is kept."""
         answer_id = ready.departure.journey.answer_id
         self._keeper.keep_broken_off(
-            principal, ask, ready.conversation_id, answer_id, said, ready.hands
+            principal, ask, ready.conversation_id, answer_id, said, ready.traces
         )
 
     async def _prepare(self, principal: Principal, ask: Ask) -> _Prepared:
         began = self._clock.monotonic()
-        conversation_id = ask.conversation_id or f"conv_{uuid.uuid4().hex}"
+        conversation_id = ask.conversation_id or f"conv_{random_name()}"
         window = await self._window(principal, ask)
         seal = await self._seal(principal, ask, conversation_id)
         query = await search_of(seal, ask.message)
@@ -149,36 +149,41 @@ class SupportAgent:
         shown = {turn.seq for turn in recalled.turns}
         history = [turn for turn in window.turns if turn.seq in shown]
         earlier, hands = await self._hands(principal, ask, conversation_id, history, context, seal)
+        # Whether or not this answer has tools: the next one may, and reads what this one says.
+        tainted = earlier.tainted or taint(context.passages)
         is_sealed = seal is not None
-        request = ChatRequest(
-            model="",
-            messages=prompt.messages(recalled.turns, told.message),
-            system=prompt.system_text(told.passages, recalled.summary, sealed=is_sealed),
-            stable_system_chars=len(prompt.rules(with_tools=False, sealed=is_sealed)),
-            max_tokens=ask.max_tokens or self._max_tokens,
-            safety_id=safety_id(principal.tenant, ask.user_id),
-            thread_key=thread_key(principal.tenant, ask.user_id, conversation_id),
-        )
+
+        def asked(*, with_tools: bool) -> ChatRequest:
+            return ChatRequest(
+                model="",
+                messages=prompt.messages(recalled.turns, told.message),
+                system=prompt.system_text(
+                    told.passages, recalled.summary, with_tools=with_tools, sealed=is_sealed
+                ),
+                stable_system_chars=len(prompt.rules(with_tools=with_tools, sealed=is_sealed)),
+                max_tokens=ask.max_tokens or self._max_tokens,
+                safety_id=safety_id(principal.tenant, ask.user_id),
+                thread_key=thread_key(principal.tenant, ask.user_id, conversation_id),
+            )
+
         payer, limits = payer_of(principal, ask.user_id, conversation_id), _grounding(ask.limits)
         if hands is not None:
-            system = prompt.system_text(
-                told.passages, recalled.summary, with_tools=True, sealed=is_sealed
-            )
-            stable = len(prompt.rules(with_tools=True, sealed=is_sealed))
-            before = earlier.messages if seal is None else sealed_messages(seal, earlier.messages)
-            equipped = _equipped(request, system, stable, before, hands)
+            before = await messages_of(seal, earlier.messages)
+            equipped = _equipped(asked(with_tools=True), before, hands)
             try:
                 departure = await self._road.depart(payer, equipped, limits, began, TURNS_RESERVED)
                 self._host(departure, hands)
                 departure = replace(departure, seal=seal)
-                return _Prepared(conversation_id, context, departure, hands)
+                traces = Traces(hands, tainted, earlier.is_kept)
+                return _Prepared(conversation_id, context, departure, traces)
             except (RequestError, NoPlatformAvailable, BudgetExceeded):
                 if ask.tools != "auto":
                     raise
             # An answer without tools is better than none, where nobody insists on them.
             context = replace(context, degraded=(*context.degraded, "tools"))
-        departure = await self._road.depart(payer, request, limits, began)
-        return _Prepared(conversation_id, context, replace(departure, seal=seal))
+        departure = await self._road.depart(payer, asked(with_tools=False), limits, began)
+        traces = Traces(None, tainted, earlier.is_kept)
+        return _Prepared(conversation_id, context, replace(departure, seal=seal), traces)
 
     async def _seal(self, principal: Principal, ask: Ask, conversation_id: str) -> Seal | None:
         """What personal data is sealed with; None where it leaves as it is."""
@@ -215,8 +220,9 @@ class SupportAgent:
         if ask.conversation_id is not None:
             earlier = await self._toolbox.earlier(principal.tenant, conversation_id)
         said = (*(turn.text for turn in history if turn.role == "user"), ask.message)
+        answered = tuple(turn.text for turn in history if turn.role == "assistant")
         situation = Situation(
-            principal, ask.user_id, conversation_id, said, context.passages, earlier, seal
+            principal, ask.user_id, conversation_id, said, context.passages, answered, earlier, seal
         )
         hands = await self._toolbox.hands(situation, ask.tools)
         if hands is not None:
@@ -241,9 +247,12 @@ class SupportAgent:
         """The answer whose text is `text`, without links that lead elsewhere."""
         journey = ready.departure.journey
         reply = replace(arrival.executed.reply, text=text)
-        context = ready.context
+        context, traces = ready.context, ready.traces
+        if Capability.SYSTEM_PROMPT not in arrival.executed.profile.capabilities:
+            # An agent at a vendor, with sources and tools of its own that are not seen here.
+            traces = replace(traces, tainted=True)
         keeping = self._keeper.keep(
-            principal, ask, ready.conversation_id, journey.answer_id, text, ready.hands
+            principal, ask, ready.conversation_id, journey.answer_id, text, traces
         )
         elapsed_s = self._clock.monotonic() - journey.began
         left_s = ready.departure.decision.question.within_s - elapsed_s
@@ -264,23 +273,15 @@ class SupportAgent:
             latency_ms=(self._clock.monotonic() - journey.began) * 1000,
             attempts=arrival.executed.tried,
             decision=ready.departure.decision,
-            calls=() if ready.hands is None else tuple(ready.hands.made),
+            calls=ready.traces.made,
             ending=arrival.ending,
         )
 
 
-def _equipped(
-    request: ChatRequest, system: str, stable: int, earlier: Sequence[Message], hands: Hands
-) -> ChatRequest:
+def _equipped(request: ChatRequest, earlier: Sequence[Message], hands: Hands) -> ChatRequest:
     """The request with tools, and with what the conversation did with them before."""
     *before, now = request.messages
-    return replace(
-        request,
-        messages=(*before, *earlier, now),
-        system=system,
-        stable_system_chars=stable,
-        tools=hands.specs,
-    )
+    return replace(request, messages=(*before, *earlier, now), tools=hands.specs)
 
 
 def _grounding(limits: Limits) -> Limits:

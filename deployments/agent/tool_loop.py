@@ -15,7 +15,9 @@ from deployments.agent.attempt import Journey
 from deployments.agent.executor import Executed, Executor, Resumed
 from deployments.agent.facts import facts_of
 from deployments.agent.hands import Calling, Hands, Made
-from deployments.privacy.request import opened_calls, sealed_results
+from deployments.agent.wording import results_of
+from deployments.privacy.names import NamesUnavailable
+from deployments.privacy.request import opened_calls
 from deployments.privacy.seal import Seal
 from routing.clock import Clock
 from routing.continuation import can_continue
@@ -140,11 +142,11 @@ class ToolLoop:
                 async with contextlib.aclosing(self._called(journey, executed)) as calls:
                     async for call in calls:
                         yield call
+                if self.ending is None:
+                    await self._next(journey, executed)
             if self.ending is not None:
                 yield self._more(self._why(self.ending), is_first=True)
                 break
-            if executed is not None:
-                self._next(journey, executed)
         if self._last is not None:
             reply = self._reply(self._last.reply)
             yield replace(self._last, reply=reply, tried=tuple(journey.tried))
@@ -206,13 +208,19 @@ class ToolLoop:
         self._text += text
         return TextDelta(text)
 
-    def _next(self, journey: Journey, executed: Executed) -> None:
+    async def _next(self, journey: Journey, executed: Executed) -> None:
         """Make the journey ready for the turn that reads what the calls came to."""
         reply = executed.reply
         results: list[Message] = []
         if reply.tool_calls:
             made = tuple(made.result for made in self._hands.turns[-1])
-            told = made if self._seal is None else sealed_results(self._seal, made)
+            try:
+                told = await results_of(self._seal, made)
+            except NamesUnavailable as error:
+                self.ending = self._ended(journey, error)
+                if self.ending is None:
+                    raise
+                return
             results.append(Message("user", tool_results=told))
         request = journey.request
         journey.request = replace(

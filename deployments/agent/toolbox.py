@@ -1,6 +1,5 @@
 """Which of the gateway's tools an answer is offered, and what the conversation did with them before."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
@@ -12,6 +11,7 @@ from actors.database.tool_turns import KeptTools, ToolTurns
 from actors.knowledge.document import Passage
 from deployments.agent.discreet import DiscreetDoor
 from deployments.agent.hands import Door, Hands, Made
+from deployments.agent.outside import quoted, records, taint
 from deployments.agent.provenance import Sources, voice_of
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Tool, Trust
@@ -41,8 +41,6 @@ _BECAME: dict[State, str] = {
     "expired": "No human decided in time (approval {}). Nothing was done.",
     "approved": "A human approved it (approval {}); what came of it is not known yet.",
 }
-# Archives of mail; what stands in one was written by anybody.
-_MAIL = re.compile(r"\.(?:eml|mbox)(?:#|$)", re.IGNORECASE)
 
 
 class ApprovalBook(Protocol):
@@ -69,20 +67,24 @@ class ToolMemory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What the conversation did with tools before, as messages, and as texts of records."""
+    """What the conversation did with tools before, as messages, and as texts of records.
+
+    `is_kept`: that it is tainted is on record, and stays there as long as the conversation.
+    """
 
     messages: tuple[Message, ...] = ()
     own: tuple[str, ...] = ()
     untrusted: tuple[str, ...] = ()
     tainted: bool = False
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """Who asks whom, and what is in the conversation already.
 
-    `said` are the customer's own messages; `passages` is what was found for the question. `seal`
-    keeps personal data from servers of others.
+    `said` are the customer's own messages, `answered` the answers to them; `passages` is what was
+    found for the question. `seal` keeps personal data from servers of others.
     """
 
     principal: Principal
@@ -90,6 +92,7 @@ class Situation:
     conversation_id: str
     said: tuple[str, ...]
     passages: Sequence[Passage] = ()
+    answered: tuple[str, ...] = ()
     earlier: Earlier = field(default_factory=Earlier)
     seal: Seal | None = None
 
@@ -117,7 +120,8 @@ class Toolbox:
         """`hosting` None: no vendor calls tools itself."""
         self._hosting = hosting
         self._door = door
-        self._offered = tuple(offered)
+        self._names = frozenset(one for one in offered if not one.endswith("*"))
+        self._beginnings = tuple(one[:-1] for one in offered if one.endswith("*"))
         self._approvals = approvals
         self._memory = memory
         self._clock = clock
@@ -146,14 +150,15 @@ class Toolbox:
             usable = [tool for tool in usable if tool.name in wanted]
         if not usable:
             return None
-        outside = [p.text for p in at.passages if _is_outside(p)]
-        records = [f"{p.title}\n{p.text}" for p in at.passages if p.source == "database"]
         earlier = at.earlier
         sources = Sources(
-            at.said, (*earlier.own, *records), (*earlier.untrusted, *outside, *_articles(at))
+            at.said,
+            (*earlier.own, *records(at.passages)),
+            (*earlier.untrusted, *quoted(at.passages)),
+            at.answered,
         )
         bound = [_bound(tool) for tool in usable]
-        tainted = earlier.tainted or bool(outside)
+        tainted = earlier.tainted or taint(at.passages)
         door = self._door if at.seal is None else DiscreetDoor(self._door, at.seal, usable)
         return Hands(door, caller, bound, sources, self._clock, tainted=tainted)
 
@@ -181,22 +186,30 @@ class Toolbox:
                 results.append(ToolResult(made.id, text, is_error))
                 is_own = voice_of(made.name, trust) == "own" and not is_error
                 (own if is_own else untrusted).append(text)
-            messages.append(Message("assistant", tool_calls=tuple(calls)))
-            messages.append(Message("user", tool_results=tuple(results)))
-        return Earlier(tuple(messages), tuple(own), tuple(untrusted), kept.tainted or stained)
+            if calls:
+                messages.append(Message("assistant", tool_calls=tuple(calls)))
+                messages.append(Message("user", tool_results=tuple(results)))
+        tainted = kept.tainted or stained
+        return Earlier(tuple(messages), tuple(own), tuple(untrusted), tainted, kept.tainted)
 
     async def keep(
-        self, tenant: str, conversation_id: str, answer_id: str, hands: Hands, at: float
+        self,
+        tenant: str,
+        conversation_id: str,
+        answer_id: str,
+        made: Sequence[Made],
+        at: float,
+        *,
+        tainted: bool,
     ) -> None:
-        """Keep what an answer did, for those after it.
+        """Keep what an answer did and whether it had read words of others, for those after it.
 
         Raises:
             DatabaseBusy: Nothing was written.
             DatabaseUnavailable: The same.
         """
-        if hands.made or hands.tainted:
-            turns = ToolTurns(answer_id, [_kept(made) for made in hands.made], at)
-            await self._memory.append(tenant, conversation_id, turns, tainted=hands.tainted)
+        turns = ToolTurns(answer_id, [_kept(one) for one in made], at)
+        await self._memory.append(tenant, conversation_id, turns, tainted=tainted)
 
     def vendors_own(self, hands: Hands) -> HostedTools | None:
         """What of the offered tools a vendor may call by itself: those that only read.
@@ -216,9 +229,7 @@ class Toolbox:
         return HostedTools(self._hosting.address, token, names)
 
     def _is_offered(self, name: str) -> bool:
-        return any(
-            name.startswith(one[:-1]) if one.endswith("*") else name == one for one in self._offered
-        )
+        return name in self._names or name.startswith(self._beginnings)
 
     async def _became(self, tenant: str, call: JsonObject) -> tuple[str, bool, Trust] | None:
         """What a call that waited for a human came to, whether that is an error, and whose words it is.
@@ -265,21 +276,6 @@ def _bound(tool: Tool) -> Tool:
     if isinstance(required, Sequence) and not isinstance(required, str):
         schema["required"] = [name for name in required if name not in _WHOM]
     return replace(tool, input_schema=schema)
-
-
-def is_mail(passage: Passage) -> bool:
-    """Whether it is of an archive of mail."""
-    return _MAIL.search(passage.id) is not None
-
-
-def _is_outside(passage: Passage) -> bool:
-    """Whether somebody outside may have written it: a page of the web, or a mail."""
-    return passage.url is not None or is_mail(passage)
-
-
-def _articles(at: Situation) -> list[str]:
-    """Texts that are to be quoted, and give a call that changes something none of its arguments."""
-    return [p.text for p in at.passages if p.source != "database" and not _is_outside(p)]
 
 
 def _kept(made: Made) -> JsonObject:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from actors.knowledge.document import Passage
 from actors.memory import Window
-from deployments.agent.toolbox import is_mail
+from deployments.agent.outside import is_mail
+from deployments.privacy.request import sealed_messages, sealed_results
 from deployments.privacy.seal import Seal
 from deployments.privacy.sealer import aside
+from routing.message import Message, ToolResult
 
 # Of these a customer is the subject. What the company wrote for everybody tells of nobody: its own
 # support address stays, so that it can be told to people.
@@ -24,10 +26,30 @@ class Told:
 
 
 async def search_of(seal: Seal | None, message: str) -> str:
-    """What knowledge is searched for: what a message says of people finds no article."""
+    """What knowledge is searched for: what a message says of people finds no article.
+
+    Raises:
+        NamesUnavailable: names are to be found, and cannot be just now; so do the others here.
+    """
     if seal is None:
         return message
-    return await aside(len(message), lambda: seal.without(message))
+    return await aside(seal, len(message), lambda: seal.without(message))
+
+
+async def messages_of(seal: Seal | None, messages: Sequence[Message]) -> Sequence[Message]:
+    """Turns of tools before, with tokens."""
+    if seal is None:
+        return messages
+    size = sum(len(one.content) for said in messages for one in said.tool_results)
+    return await aside(seal, size, lambda: sealed_messages(seal, messages))
+
+
+async def results_of(seal: Seal | None, results: tuple[ToolResult, ...]) -> tuple[ToolResult, ...]:
+    """What tools answered, with tokens."""
+    if seal is None:
+        return results
+    size = sum(len(one.content) for one in results)
+    return await aside(seal, size, lambda: sealed_results(seal, results))
 
 
 async def told_of(
@@ -37,15 +59,17 @@ async def told_of(
     if seal is None:
         return Told(message, window, passages)
     size = len(message) + sum(len(turn.text) for turn in window.turns)
-    return await aside(size, lambda: _told(seal, message, window, passages))
+    return await aside(seal, size, lambda: _told(seal, message, window, passages))
 
 
 def _told(seal: Seal, message: str, window: Window, passages: Sequence[Passage]) -> Told:
     # Whole turns: what a context has no room for is cut off later, through tokens and no values.
     turns = tuple(replace(turn, text=seal.text(turn.text)) for turn in window.turns)
+    if window.turns or window.summary:
+        window = replace(window, turns=turns, summary=seal.text(window.summary))
     return Told(
         seal.text(message),
-        replace(window, turns=turns, summary=seal.text(window.summary)),
+        window,
         [_passage(seal, one) if _is_personal(one) else one for one in passages],
     )
 

@@ -1,11 +1,15 @@
 """What the gateway asks of whoever keeps approvals."""
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Approval, Tool, ToolOutcome
 from deployments.security.principal import Principal
 from routing.message import JsonObject
+
+Offered: TypeAlias = Callable[[str], Awaitable[bool]]
+"""Whether somebody is offered a tool of that name themselves."""
 
 
 class Approvals(Protocol):
@@ -29,8 +33,12 @@ class Approvals(Protocol):
         """
         ...
 
-    async def decide(self, approver: Principal, approval_id: str, approved: bool) -> Approval:
+    async def decide(
+        self, approver: Principal, approval_id: str, approved: bool, offered: Offered
+    ) -> Approval:
         """Decide what somebody else of the approver's tenant asked for, once.
+
+        Nobody approves a call of a tool that they are not `offered`.
 
         Raises:
             AccessError: the approver may not, or there is no such approval in the tenant.
@@ -38,7 +46,9 @@ class Approvals(Protocol):
         """
         ...
 
-    async def confirm(self, requester: Principal, approval_id: str, approved: bool) -> Approval:
+    async def confirm(
+        self, requester: Principal, approval_id: str, approved: bool, offered: Offered
+    ) -> Approval:
         """Take the word of the human in front of the client that asked, where that is enough.
 
         Raises:

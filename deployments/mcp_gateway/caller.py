@@ -25,7 +25,8 @@ class Caller:
     change then needs a human, also of the records of the customer who is spoken with.
     `subject_token` is the access token they came with, where an authorization server gave it: it
     is exchanged for others at such a server, and sent to nobody else. `only` are the reading tools
-    they may call where they came with a token for these alone; they see nothing else.
+    they may call where they came with a token for these alone; they see nothing else. `unsaid` are
+    the arguments of this call, by JSON pointer, that point at what nobody has said.
     """
 
     principal: Principal
@@ -35,6 +36,7 @@ class Caller:
     confirms_writes: bool = False
     subject_token: str | None = field(default=None, repr=False, compare=False)
     only: frozenset[str] | None = None
+    unsaid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from routing.clock import Clock
 if TYPE_CHECKING:
     from deployments.mcp_gateway.business.approval_queue import ApprovalQueue
     from deployments.mcp_gateway.business.runner import ToolRunner
-    from deployments.mcp_gateway.gateway import Gateway
+    from deployments.mcp_gateway.gateway import Gateway, MustStand
     from deployments.mcp_gateway.upstreams.administration import Administration
     from deployments.mcp_gateway.upstreams.federation import Federation
 
@@ -98,12 +98,14 @@ def approval_queue(parts: Parts) -> "ApprovalQueue":
     return ApprovalQueue(Approvals(parts.database), tool_runner(parts), parts.clock)
 
 
-async def gateway_of(parts: Parts, others: "Federation", trail: Trail) -> "Gateway":
+async def gateway_of(
+    parts: Parts, others: "Federation", trail: Trail, must_stand: "MustStand"
+) -> "Gateway":
     """Our own servers and the others' behind one door."""
     from deployments.mcp_gateway.gateway import Gateway  # noqa: PLC0415
 
     own = await own_servers(parts)
-    return Gateway(own, parts.clock, approval_queue(parts), others.of, trail)
+    return Gateway(own, parts.clock, approval_queue(parts), others.of, trail, must_stand)
 
 
 def federation(parts: Parts) -> "Federation":

@@ -42,6 +42,8 @@ class Servers:
     ) -> list[tuple[ToolServer, Sequence[_Row]]]:
         """What every server answers, without those that fail; `shelf` is what is no tool."""
         asked = [server for server in self.of(caller) if not shelf or may_read(caller, server)]
+        if len(asked) == 1:  # nobody to be asked beside it, and no task to be made for that
+            return [(asked[0], await rows_of(asked[0], ask))]
         rows = await asyncio.gather(*(rows_of(server, ask) for server in asked))
         return list(zip(asked, rows, strict=True))
 

@@ -22,6 +22,7 @@ from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.limited import Limited, refusal
 from deployments.mcp_gateway.resource_metadata import PATH, SCOPES, metadata_url, resource_url
 from deployments.mcp_gateway.wire import CALLER
+from deployments.security.errors import TurnedAway
 from deployments.security.gate import Gate
 from deployments.security.gateway_tokens import GatewayTokens, Granted
 from deployments.security.principal import Principal
@@ -156,7 +157,8 @@ class Endpoint:
             try:
                 await self._must_stand(granted.principal)
             except AccessError as error:
-                self._denied(error.code, granted.principal)
+                why = error.why if isinstance(error, TurnedAway) else error.code
+                self._denied(why, granted.principal)
                 return self._challenge(request, 401, "invalid_token", error.detail)
             except Exception:  # noqa: BLE001  the directory is away, or anything else of ours
                 _log.exception("a caller could not be held against the directory")
@@ -174,7 +176,10 @@ class Endpoint:
         try:
             return await self._authenticate(request)
         except AccessError as error:
-            self._denied(error.code)
+            if isinstance(error, TurnedAway):
+                self._denied(error.why, error.who)
+            else:
+                self._denied(error.code)
             if error.code in {"rate_limited", "address_not_allowed"}:
                 return refusal(error)
             if error.code == "unauthenticated":
@@ -190,7 +195,7 @@ class Endpoint:
     def _denied(self, reason: str, who: Principal = NOBODY, about: str = "") -> None:
         """Put on record who is not let in; `about` is whom they asked about."""
         if self._trail is not None:
-            self._trail.note(who, Deed("POST /mcp", "denied", about, reason=reason))
+            self._trail.turned_away(who, Deed("POST /mcp", "denied", about, reason=reason))
 
     def _challenge(self, request: Request, status: int, error: str, detail: str) -> Response:
         where = metadata_url(resource_url(self._security, request, _mounted_at(request)))

@@ -7,8 +7,9 @@ that one may and the other may not.
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from mcp import MCPError
 from mcp_types import CallToolResult, TextContent
@@ -34,6 +35,8 @@ from routing.message import JsonObject
 _log = logging.getLogger(__name__)
 
 NO_EXCHANGE = Exchange()
+MustStand = Callable[[Principal], Awaitable[None]]
+"""Returns unless a caller was put out since they were let in; raises AccessError."""
 
 _NEEDS_SIGN_ON = (
     "it takes somebody who signed on: this server knows its callers one by one, and an API key "
@@ -46,6 +49,8 @@ class Gateway:
 
     `own` are the same for every tenant. `federated` tells the servers of a tenant; one with the
     name of an own server, or of one before it, is not reached. `shelf` has what is no tool.
+    `must_stand` is asked before a call that changes something: an answer may be under way for
+    minutes, and an approval for a day.
     """
 
     def __init__(
@@ -55,7 +60,9 @@ class Gateway:
         approvals: Approvals | None = None,
         federated: Callable[[str], Sequence[ToolServer]] = lambda _tenant: (),
         trail: Trail | None = None,
+        must_stand: MustStand | None = None,
     ) -> None:
+        self._must_stand = must_stand
         self._servers = Servers(own, federated)
         self.shelf = Shelf(self._servers)
         self._clock = clock
@@ -82,7 +89,7 @@ class Gateway:
 
         Raises:
             AccessError: there is no such tool for this caller, in the same words whether it does
-                not exist or is not theirs.
+                not exist or is not theirs; or the caller was put out meanwhile.
             MCPError: a server behind the gateway answers with an error of the protocol.
         """
         began = self._clock.monotonic()
@@ -91,37 +98,25 @@ class Gateway:
         if idempotency_key is not None:
             exchange = replace(exchange, idempotency_key=idempotency_key)
         try:
-            found = await self._find(caller, name)
-            if found is None:
-                ending = "unknown"
-                raise AccessError("not_found", f"Unknown tool: {name}")
-            server, tool = found
+            server, tool = await self._must_find(caller, name)
             known = tool
             with self._limits.call(caller.principal) as wait_s:
                 if wait_s is not None:
                     ending = "rate_limited"
                     return failed(tool, f"Too many calls; try again in {wait_s:.1f} s.")
-                try:
-                    await self._audit.begun(caller, tool)
-                    approval = await self._approval(caller, tool, arguments, exchange)
-                    if approval is not None and not await self._spent(caller, approval):
-                        ending, outcome = await self._unapproved(caller, tool, approval)
-                        return outcome
-                except (
-                    RequestError, DatabaseBusy, DatabaseUnavailable, AuditUnavailable,
-                ) as error:  # fmt: skip
-                    ending = "failed"
-                    return failed(tool, f"Nothing was done: {error.detail}")
-                except Exception:  # noqa: BLE001  nothing moves because the queue could not be asked
-                    ending = "failed"
-                    _log.exception("whether %s needs an approval could not be told", tool.name)
-                    return failed(tool, "Nothing was done; the reason is in the log.")
+                approval, held = await self._begun(caller, tool, arguments, exchange)
+                if held is not None:
+                    ending, outcome = held
+                    return outcome
                 ending, outcome = await self._run(server, tool, caller, arguments, exchange)
                 if approval is not None:
                     if outcome.needs_input is not None:
                         ending, outcome = "failed", _asks_after_all(tool)
                     await self._keep(caller, approval, outcome)
                 return outcome
+        except AccessError:
+            ending = "unknown" if known is None else "refused"
+            raise
         except MCPError:
             ending = "failed"
             raise
@@ -140,7 +135,9 @@ class Gateway:
         if self._approvals is None:
             raise AccessError("not_found", "Nothing waits for an approval here.")
         await self._audit.decided(approver, approval_id, approved=approved)
-        return await self._approvals.decide(approver, approval_id, approved)
+        return await self._approvals.decide(
+            approver, approval_id, approved, partial(self._is_offered, approver)
+        )
 
     async def confirm(self, requester: Principal, approval_id: str, *, approved: bool) -> Approval:
         """Take the word of the human in front of the client that asked.
@@ -152,7 +149,51 @@ class Gateway:
         if self._approvals is None:
             raise AccessError("not_found", "Nothing waits for an approval here.")
         await self._audit.decided(requester, approval_id, approved=approved)
-        return await self._approvals.confirm(requester, approval_id, approved)
+        return await self._approvals.confirm(
+            requester, approval_id, approved, partial(self._is_offered, requester)
+        )
+
+    async def _begun(
+        self, caller: Caller, tool: Tool, arguments: JsonObject, exchange: Exchange
+    ) -> tuple[Approval | None, tuple[call_log.Ending, ToolOutcome] | None]:
+        """The approval that a call uses up, and how it ends where it is not to be made now.
+
+        Raises:
+            AccessError: whoever it is for was put out.
+        """
+        try:
+            if tool.side_effect != "read":
+                await self._stands(caller.principal)
+            await self._audit.begun(caller, tool)
+            approval = await self._approval(caller, tool, arguments, exchange)
+            if approval is not None and not await self._spent(caller, approval):
+                return approval, await self._unapproved(caller, tool, approval)
+        except (RequestError, DatabaseBusy, DatabaseUnavailable, AuditUnavailable) as error:
+            return None, ("failed", failed(tool, f"Nothing was done: {error.detail}"))
+        except AccessError:
+            raise
+        except Exception:  # noqa: BLE001  nothing moves because the queue could not be asked
+            _log.exception("whether %s needs an approval could not be told", tool.name)
+            return None, ("failed", failed(tool, "Nothing was done; the reason is in the log."))
+        return approval, None
+
+    async def _stands(self, principal: Principal) -> None:
+        if self._must_stand is None:
+            return
+        try:
+            await self._must_stand(principal)
+        except AccessError as error:
+            # Not "unauthenticated": whoever approved the call hears of it too.
+            raise AccessError("forbidden", f"Nothing was done: {error.detail}") from error
+
+    async def _is_offered(self, principal: Principal, name: str) -> bool:
+        return await self._find(Caller(principal), name) is not None
+
+    async def _must_find(self, caller: Caller, name: str) -> tuple[ToolServer, Tool]:
+        found = await self._find(caller, name)
+        if found is None:
+            raise AccessError("not_found", f"Unknown tool: {name}")
+        return found
 
     async def _find(self, caller: Caller, name: str) -> tuple[ToolServer, Tool] | None:
         """The tool and who answers for it, if the caller may see it."""

@@ -52,8 +52,7 @@ class Limited:
         try:
             passage = await self._gate.admit(principal, "mcp")
         except RateLimited as error:
-            # On record as the tenant's, and no oftener than what strangers do.
-            self._denied(error.code, Principal(principal.tenant, ""))
+            self._denied(error.code, principal)
             await refusal(error)(scope, receive, send)
             return
         told = [(name.encode(), value.encode()) for name, value in passage.headers.items()]

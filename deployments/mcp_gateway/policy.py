@@ -3,6 +3,9 @@
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Tool
 
+# Characters: who decides reads the arguments beside it.
+_NAMED_MAX = 200
+
 
 def visible(caller: Caller, tool: Tool) -> bool:
     """Whether the caller may know of the tool at all; nothing is granted by default."""
@@ -18,12 +21,17 @@ def needs_human(caller: Caller, tool: Tool) -> str | None:
     may lead to reading and to changing the records of the customer who is spoken with; not to
     money, not to anything that leaves the house, and not to somebody else's records. Where we see
     the conversation ourselves, and so know that there are such words, they lead to no change at all.
+    Nor does what a model made up there: it may be such words in another spelling.
     """
     if tool.needs_approval:
         return (
             f"the server {tool.server} is somebody else's, and every call of this tool is looked at"
         )
-    return _after_untrusted_words(caller, tool) if caller.tainted else None
+    reason = _after_untrusted_words(caller, tool) if caller.tainted else None
+    if reason is None and caller.unsaid and tool.side_effect != "read":
+        named = ", ".join(caller.unsaid)[:_NAMED_MAX]
+        return f"neither the customer nor our records have said what it is given in {named}"
+    return reason
 
 
 def _after_untrusted_words(caller: Caller, tool: Tool) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from actors.coordinator.client import CoordinatorShares
 from actors.database.address import Address
 from actors.database.engine import Database
 from actors.knowledge.actor import IndexerOptions
@@ -19,6 +20,7 @@ from config.settings import Settings
 from deployments.auditing import AuditDesk
 from deployments.bare_logs import bare_logs
 from deployments.boot import Boot
+from deployments.coordinator import coordinator_options
 from deployments.database import address_of
 from deployments.key_management.opening import open_sealed
 from deployments.limiting import LimitDesk
@@ -32,7 +34,7 @@ from deployments.mcp_gateway.composition import (
 )
 from deployments.mcp_gateway.state_keys import read_keys
 from deployments.memory.opening import open_memory
-from deployments.options import GC_THRESHOLDS, nodes_alive
+from deployments.options import GC_THRESHOLDS, MCP_GATEWAY, nodes_alive
 from deployments.personal_data import sealer_of
 from deployments.security.gateway_tokens import GatewayTokens
 from deployments.security.principal import Principal
@@ -88,11 +90,12 @@ class McpGateway:
         self._keys = read_keys(boot.mcp_keys if configured is None else Path(configured))
         address = address_of(boot, settings, nodes_alive())
         self._database, self._sealing = open_sealed(address, boot, settings.encryption, clock)
-        self._sealer = sealer_of(settings.privacy, self._sealing, self._database, clock)
+        self._sealer = await sealer_of(settings.privacy, self._sealing, self._database, clock)
         self._audit = AuditDesk(boot, settings.audit, "mcp", self._database, clock)
         self._entry = open_entry(boot, settings, self._database, clock, self._audit.trail)
         replica = uuid.uuid4().hex
-        self._limits = LimitDesk(boot, settings, replica, clock)
+        lender = CoordinatorShares(coordinator_options(boot, settings, address))
+        self._limits = LimitDesk(boot, settings, MCP_GATEWAY, replica, lender, clock)
         await self._limits.start()
         indexer = indexer_of(boot, settings, address)
         self._knowledge = KnowledgeClient(indexer)
@@ -108,6 +111,7 @@ class McpGateway:
             approval_queue(parts),
             self._federation.of,
             self._audit.trail,
+            self._entry.must_stand,
         )
 
     def __serve_build_asgi_app__(self) -> "Endpoint":

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import orjson
 
 from actors.database.approvals import ApprovalRow, Approvals, NewApproval
+from deployments.mcp_gateway.approvals import Offered
 from deployments.mcp_gateway.business.runner import SERVER, Ready, ToolRunner
 from deployments.mcp_gateway.business.sealing import args_hash, canonical, live_key
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Approval, ApprovalState, Tool, ToolOutcome
-from deployments.security.principal import Principal
+from deployments.security.principal import Principal, is_person
 from routing.clock import Clock
 from routing.errors import AccessError, ConflictError, RequestError
 from routing.message import JsonObject
@@ -25,6 +26,10 @@ CONFIRM = "approvals:confirm"
 LIVES_S = 24 * 3600.0
 # What a person reads before saying yes; longer arguments are shown cut here and whole over HTTP.
 _SHOWN = 500
+
+_NOBODY = (
+    "Who approves is somebody: sign on, or use a key that a person made or that was made for one."
+)
 
 _WIRE_STATES: dict[str, ApprovalState] = {
     "waiting": "waiting",
@@ -97,8 +102,12 @@ class ApprovalQueue:
             raise RequestError("too_many_approvals", "Too many calls wait for a human already.")
         return await self._shown(row, principal)
 
-    async def decide(self, approver: Principal, approval_id: str, approved: bool) -> Approval:
+    async def decide(
+        self, approver: Principal, approval_id: str, approved: bool, offered: Offered
+    ) -> Approval:
         """Decide what somebody else asked for, once; the same word again changes nothing.
+
+        What a key asked for that is nobody's takes the yes of two people, and waits after the first.
 
         Raises:
             AccessError: there is none in the tenant, or the approver may not decide this one.
@@ -109,9 +118,16 @@ class ApprovalQueue:
         if row.principal == approver.subject or row.person == approver.person:
             # Their own word by another key of theirs is their own word.
             raise AccessError("forbidden", "Who asks for a call does not approve it.")
-        return await self._decided(row, approver, approved=approved)
+        if approved:
+            if not approver.is_somebody:
+                raise AccessError("forbidden", _NOBODY)
+            if row.state == "waiting" and not is_person(row.person or row.principal):
+                return await self._agreed(row, approver, offered)
+        return await self._decided(row, approver, offered, approved=approved)
 
-    async def confirm(self, requester: Principal, approval_id: str, approved: bool) -> Approval:
+    async def confirm(
+        self, requester: Principal, approval_id: str, approved: bool, offered: Offered
+    ) -> Approval:
         """Take the word of the human in front of the very client that asked.
 
         It can lift a doubt about who wrote the request. It cannot lift a limit: that takes a
@@ -125,7 +141,7 @@ class ApprovalQueue:
         row = await self._found(requester.tenant, approval_id)
         if row.principal != requester.subject:
             raise _unknown(approval_id)
-        return await self._decided(row, requester, approved=approved)
+        return await self._decided(row, requester, offered, approved=approved)
 
     async def spend(self, tenant: str, approval_id: str) -> bool:
         """Take an approved one to act on it: true once.
@@ -180,14 +196,33 @@ class ApprovalQueue:
             raise _unknown(approval_id)
         return row
 
-    async def _decided(self, row: ApprovalRow, approver: Principal, *, approved: bool) -> Approval:
-        word = "approved" if approved else "denied"
-        if approved and self._is_ours(row.tool):
+    async def _agreed(self, row: ApprovalRow, approver: Principal, offered: Offered) -> Approval:
+        """One of the two words it takes: whoever holds the key that asked may be one of them."""
+        await self._must_be_able(row, approver, offered)
+        found = await self._store.agree(row.tenant, row.id, approver.person, self._clock.now())
+        if found is None:
+            raise _unknown(row.id)
+        if found.state == "waiting" and found.first_by == approver.person:
+            return await self._shown(found, approver)
+        return await self._decided(found, approver, offered, approved=True)
+
+    async def _must_be_able(self, row: ApprovalRow, approver: Principal, offered: Offered) -> None:
+        """Return if the approver could have had this done themselves; raises AccessError."""
+        if self._is_ours(row.tool):
             approver.must(self._runner.registry.by_name[row.tool.partition("__")[2]].permission)
-        if approved and row.state == "waiting":
+        elif not await offered(row.tool):
+            raise AccessError("forbidden", "Who approves a call is offered its tool themselves.")
+        if row.state == "waiting":
             over = await self._beyond(row, approver)
             if over is not None:
                 raise AccessError("forbidden", f"It takes somebody with a higher limit: {over}.")
+
+    async def _decided(
+        self, row: ApprovalRow, approver: Principal, offered: Offered, *, approved: bool
+    ) -> Approval:
+        word = "approved" if approved else "denied"
+        if approved:
+            await self._must_be_able(row, approver, offered)
         now = self._clock.now()
         decided = await self._store.decide(
             row.tenant, row.id, "approved" if approved else "denied", approver.subject,
@@ -229,9 +264,12 @@ def requester_of(row: ApprovalRow, authority: Principal) -> Caller:
     """Who asked, to whom the call belongs; what they may is what `authority` may.
 
     The permissions somebody had when they asked are not kept. The one who approves lends theirs:
-    nobody can have done by others what they may not do themselves.
+    nobody can have done by others what they may not do themselves. Who was put out since they asked
+    stands no more, whoever approves it.
     """
-    asked = Principal(row.tenant, row.principal, row.roles, authority.permissions, owner=row.person)
+    asked = Principal(
+        row.tenant, row.principal, row.roles, authority.permissions, row.requested_at, row.person
+    )
     return Caller(asked, row.customer, row.conversation_id, row.tainted)
 
 

@@ -219,7 +219,9 @@ async def acting(
                 desk.clock,
             ),
             AllowedLinks(links),
-            sealer_of(PrivacySettings(), FixedKeys(), desk.database, clock) if sealed else None,
+            await sealer_of(PrivacySettings(), FixedKeys(), desk.database, clock)
+            if sealed
+            else None,
         )
         try:
             yield World(desk, agent, board, kept, articles, list(servers))

@@ -1,8 +1,11 @@
 """What a platform is told: passages are data, whatever they say."""
 
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import quoteattr
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.database.conversations import TurnRow
 from actors.knowledge import Passage
@@ -72,3 +75,8 @@ def test_what_is_told_leaves_so_much_room_for_the_conversation() -> None:
     assert 7_000 < bare < CONTEXT_TOKENS
     assert prompt.room([passage(text="x" * 3_000)], "Hello") < bare - 1_000
     assert prompt.room([], "x" * 3_000) < bare - 990
+
+
+@given(st.text(max_size=20) | st.text(alphabet="ab 1.&<>'\"\n\t\r", max_size=8))
+def test_a_value_is_quoted_as_xml_wants_it_whichever_way_is_taken(text: str) -> None:
+    assert prompt._quoted(text) == quoteattr(text)

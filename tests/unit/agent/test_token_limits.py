@@ -15,6 +15,7 @@ from deployments.agent.road import Departure, Limits, Road, RoadOptions
 from deployments.agent.witness import Witness
 from deployments.security.errors import RateLimited
 from deployments.security.leased_limits import LeasedLimits
+from deployments.security.shares import Shares
 from deployments.security.token_limits import TokenLimits
 from routing.budget import DAY_S, Payer
 from routing.catalog import Catalog
@@ -48,7 +49,7 @@ class World:
         settings = LimitSettings.model_validate(
             {"tokens": tokens or {"tenant": {"per_day": PER_DAY}}}
         )
-        self.limits = LeasedLimits(None, "r", clock)
+        self.limits = LeasedLimits(None, "r", Shares.fixed(clock, 1.0), clock)
         self.road = Road(
             catalog,
             board,
@@ -57,7 +58,7 @@ class World:
             RoadOptions(Strategy.CAPABILITY, POLICIES, (), 1, 30.0, 60.0),
             clock,
             random.Random(1),  # noqa: S311
-            tokens=TokenLimits(settings, self.limits, 1, clock),
+            tokens=TokenLimits(settings, self.limits, clock),
         )
 
     async def depart(self, payer: Payer = ANN, **limits: Any) -> Departure:
@@ -70,7 +71,7 @@ class World:
     def used(self) -> float:
         """What the one limit says was taken."""
         [account] = self.limits._accounts.values()
-        return account.local.debt(account.share, LoopClock().monotonic())
+        return account.local.debt(account.own, LoopClock().monotonic())
 
 
 async def test_tokens_are_taken_before_the_call_and_settled_after_it() -> None:

@@ -1,5 +1,6 @@
 """Approvals that a test decides."""
 
+from deployments.mcp_gateway.approvals import Offered
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Approval, ApprovalState, Tool, ToolOutcome
 from deployments.security.principal import Principal
@@ -28,12 +29,16 @@ class Desk:
     ) -> Approval:
         return Approval("apr_1", tool.name, reason, "pay", self.state, 0.0)
 
-    async def decide(self, approver: Principal, approval_id: str, approved: bool) -> Approval:
+    async def decide(
+        self, approver: Principal, approval_id: str, approved: bool, offered: Offered
+    ) -> Approval:
         self.state = "approved" if approved else "refused"
         return Approval(approval_id, "", "", "", self.state, 0.0)
 
-    async def confirm(self, requester: Principal, approval_id: str, approved: bool) -> Approval:
-        return await self.decide(requester, approval_id, approved)
+    async def confirm(
+        self, requester: Principal, approval_id: str, approved: bool, offered: Offered
+    ) -> Approval:
+        return await self.decide(requester, approval_id, approved, offered)
 
     async def spend(self, tenant: str, approval_id: str) -> bool:
         first, self._spent = not self._spent, True

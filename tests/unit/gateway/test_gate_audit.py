@@ -16,6 +16,7 @@ from deployments.mcp_gateway.endpoint import Endpoint
 from deployments.mcp_gateway.gateway import Gateway
 from deployments.mcp_gateway.read_audit import ReadAudit
 from deployments.mcp_gateway.wire import mcp_server
+from deployments.security.errors import TurnedAway
 from deployments.security.gateway_tokens import GatewayTokens, Granted
 from deployments.security.principal import Principal
 from routing.clock import SystemClock
@@ -45,13 +46,15 @@ async def authenticate(request: Request) -> Principal:
             return Principal("acme", "key:2", frozenset(), frozenset({"chat:create"}))
         case "Bearer abroad":
             raise MisdirectedRequest("another region", "eu")
+        case "Bearer revoked":
+            raise TurnedAway("Send a key.", Principal("acme", "key:gone"), "key_revoked")
         case _:
             raise AccessError("unauthenticated", "Send a key.")
 
 
 async def put_out(principal: Principal) -> None:
     if principal.subject == "key:out":
-        raise AccessError("unauthenticated", "Not any more.")
+        raise TurnedAway("Not any more.", principal, "not_active")
 
 
 @asynccontextmanager
@@ -89,6 +92,7 @@ async def test_whoever_is_not_let_in_is_on_record_with_the_reason(world: AuditWo
             {"authorization": "Bearer customer"},
             {"authorization": "Bearer abroad"},
             {"authorization": f"Bearer {spent}"},
+            {"authorization": "Bearer revoked"},
             GOOD | about,
         ):
             answer = await http.post(ADDRESS, json={}, headers=headers)
@@ -100,13 +104,14 @@ async def test_whoever_is_not_let_in_is_on_record_with_the_reason(world: AuditWo
         (*nobody, "unauthenticated"),
         ("acme", "key:2", "POST /mcp", "denied", "insufficient_scope"),
         (*nobody, "misdirected_request"),
-        ("acme", "key:out", "POST /mcp", "denied", "unauthenticated"),
+        ("acme", "key:out", "POST /mcp", "denied", "not_active"),
+        ("acme", "key:gone", "POST /mcp", "denied", "key_revoked"),
         (*mine, "access_denied"),
     ]
     refused = world.records()[-2]
     assert refused["object"] in world.keys.pseudonyms(MAIL)
     assert MAIL.encode() not in world.everything()
-    assert len({row["request"] for row in world.records() if row["request"]}) == 7
+    assert len({row["request"] for row in world.records() if row["request"]}) == 8
 
 
 async def test_whoever_reads_is_on_record_and_not_what_they_read(world: AuditWorld) -> None:

@@ -2,15 +2,19 @@
 
 import json
 import logging
+from typing import get_args
 
 import anyio
 import pytest
 from mcp import MCPError
 from mcp_types import CallToolResult, ElicitRequest, ElicitRequestFormParams, InputRequiredResult
 
+from actors.database.errors import DatabaseUnavailable
 from deployments.mcp_gateway import call_log, limits
 from deployments.mcp_gateway.directory import LIST_DEADLINE_S
 from deployments.mcp_gateway.gateway import Gateway
+from deployments.mcp_gateway.tool import SideEffect
+from deployments.security.principal import Principal
 from routing.clock import ManualClock
 from routing.errors import AccessError
 from routing.message import JsonObject
@@ -19,6 +23,7 @@ from tests.unit.gateway.tool_world import Shop, caller, hang, said, tool
 from tests.unit.virtual_time import LoopClock, VirtualTimeLoop
 
 BOTH = ("mcp:tools", "mcp:context")
+_CHANGES: tuple[SideEffect, ...] = tuple(set(get_args(SideEffect)) - {"read"})
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +151,38 @@ async def test_without_the_queue_of_approvals_what_needs_a_human_is_not_done() -
     shop = Shop(tool("pay", side_effect="money"))
     outcome = await gateway(shop, approvals=Desk(away=True)).call(caller(*BOTH), "shop__pay", {})
     assert outcome.is_error
+    assert shop.calls == []
+
+
+async def test_who_was_put_out_meanwhile_changes_nothing_and_may_read_what_they_asked_for() -> None:
+    """An answer goes on for minutes after its caller was let in."""
+    shop = Shop(tool("look"), *(tool(f"do_{e}", side_effect=e) for e in _CHANGES))
+    out: set[str] = set()
+
+    async def must_stand(principal: Principal) -> None:
+        if principal.subject in out:
+            raise AccessError("unauthenticated", "Whoever this is for is not active here.")
+
+    offered = Gateway([shop], LoopClock(), must_stand=must_stand)
+    who = caller(*BOTH, customer="u")
+    assert (await offered.call(who, "shop__do_write", {})).text == "done"
+    out.add(who.principal.subject)
+    for effect in _CHANGES:
+        with pytest.raises(AccessError, match="Nothing was done") as refused:
+            await offered.call(who, f"shop__do_{effect}", {})
+        assert refused.value.code == "forbidden"
+    assert (await offered.call(who, "shop__look", {})).text == "done"
+    assert [name for name, _ in shop.calls] == ["do_write", "look"]
+
+
+async def test_where_nobody_can_say_who_stands_nothing_is_changed() -> None:
+    shop = Shop(tool("pay", side_effect="money"))
+
+    async def must_stand(principal: Principal) -> None:
+        raise DatabaseUnavailable("who was put out cannot be read")
+
+    offered = Gateway([shop], LoopClock(), must_stand=must_stand)
+    assert (await offered.call(caller(*BOTH), "shop__pay", {})).is_error
     assert shop.calls == []
 
 

@@ -16,6 +16,7 @@ from deployments.security.gate import Gate
 from deployments.security.leased_limits import LeasedLimits
 from deployments.security.peer import Peer
 from deployments.security.rate_limits import RateLimits
+from deployments.security.shares import Shares
 from routing.clock import ManualClock, SystemClock
 from tests.unit.gateway.test_endpoint import KEYS, authenticate
 from tests.unit.gateway.tool_world import Shop
@@ -24,9 +25,10 @@ from tests.unit.gateway.tool_world import Shop
 @asynccontextmanager
 async def behind(at: str = "203.0.113.9", **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
     limits, clock = LimitSettings.model_validate(settings), ManualClock()
+    shares = Shares.fixed(clock, 1.0)
     gate = Gate(
-        AddressLimits(limits, 1, clock),
-        RateLimits(limits, LeasedLimits(None, "r", clock), 1),
+        AddressLimits(limits, shares, clock),
+        RateLimits(limits, LeasedLimits(None, "r", shares, clock), shares),
         Peer(),
     )
     server = mcp_server(Gateway([Shop()], SystemClock()), KEYS, "1")

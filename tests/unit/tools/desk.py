@@ -29,6 +29,14 @@ ROLES = load_roles()
 
 
 def person(role: str, name: str = "ann", tenant: str = TENANT) -> Principal:
+    """By a key of theirs."""
+    return Principal(
+        tenant, f"key:{name}", frozenset({role}), ROLES.grants[role], owner=f"okta:{name}"
+    )
+
+
+def program(role: str, name: str = "desk", tenant: str = TENANT) -> Principal:
+    """A key that was made on the machine, for nobody."""
     return Principal(tenant, f"key:{name}", frozenset({role}), ROLES.grants[role])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.database import approval_room as room
 from actors.database import approvals as approval_rows
 from deployments.mcp_gateway.business.approval_queue import LIVES_S, requester_of
 from deployments.mcp_gateway.caller import Caller
@@ -13,7 +14,7 @@ from deployments.mcp_gateway.tool import Approval, ToolOutcome
 from deployments.security.principal import Principal
 from routing.errors import AccessError, ConflictError
 from routing.message import Json
-from tests.unit.tools.desk import Desk, calling, opened, person, said
+from tests.unit.tools.desk import Desk, calling, opened, person, program, said
 
 SUPERVISOR = person("supervisor", "sue")
 ADMIN = person("admin", "ada")
@@ -245,6 +246,32 @@ async def test_the_queue_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch)
     assert "Too many calls wait" in refused.text
 
 
+async def test_nobody_fills_the_queue_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by one customer's calls, nor by all customers', nor by another key of the same person."""
+    monkeypatch.setattr(room, "ABOUT_ONE_MAX", 2)
+    monkeypatch.setattr(room, "OF_ONE_MAX", 3)
+    asker = asking()
+    for cents in range(2):
+        await waiting(desk, asker, amount_usd=500 + cents)
+    refused = await desk.call(asker, "refund_invoice", LARGE | {"amount_usd": 700})
+    assert "Too many calls wait" in refused.text
+    assert refused.needs_approval is None
+    # What waits already is still found.
+    assert (await waiting(desk, asker)).state == "waiting"
+
+    elsewhere = calling(tainted=True)
+    plan = await desk.call(elsewhere, "change_plan", {"plan": "Business"})
+    assert plan.needs_approval is not None
+    assert (await desk.call(elsewhere, "refund_invoice", SMALL)).needs_approval is None
+    mine = replace(person("agent", "second"), owner=asker.principal.person)
+    assert (await desk.call(replace(elsewhere, principal=mine), "refund_invoice", SMALL)).is_error
+
+    other = await desk.call(calling(name="bob", tainted=True), "refund_invoice", SMALL)
+    assert other.needs_approval is not None
+    await desk.gateway.decide(ADMIN, plan.needs_approval.id, approved=False)
+    assert (await desk.call(elsewhere, "refund_invoice", SMALL)).needs_approval is not None
+
+
 async def test_in_a_tainted_conversation_money_needs_a_human_whatever_the_amount(
     desk: Desk,
 ) -> None:
@@ -317,7 +344,7 @@ async def test_a_person_does_not_approve_by_a_key_of_theirs_what_they_asked_for_
     asker = replace(person("agent", "k1"), owner=maker)
     approval = await waiting(desk, replace(asking(), principal=asker))
     by_a_key = replace(person("admin", "k2"), owner=maker)
-    themselves = replace(person("admin"), subject=maker)
+    themselves = replace(person("admin"), subject=maker, owner=None)
     for own in (by_a_key, themselves):
         with pytest.raises(AccessError, match="does not approve it"):
             await desk.gateway.decide(own, approval.id, approved=True)
@@ -327,9 +354,73 @@ async def test_a_person_does_not_approve_by_a_key_of_theirs_what_they_asked_for_
 
 async def test_a_key_that_the_askers_key_made_does_not_approve(desk: Desk) -> None:
     """Also where nobody is known behind the first: it stands for whoever holds both."""
-    asker = person("agent", "first")
+    asker = program("agent", "first")
     approval = await waiting(desk, replace(asking(), principal=asker))
     minted = replace(person("admin", "second"), owner=asker.subject)
     with pytest.raises(AccessError, match="does not approve it"):
         await desk.gateway.decide(minted, approval.id, approved=True)
     assert await desk.refunded_cents(INVOICE) == 0
+
+
+async def test_what_a_key_of_nobody_s_asked_for_takes_two_people(desk: Desk) -> None:
+    """Whoever holds that key may be one of them, and says it once."""
+    approval = await waiting(desk, replace(asking(), principal=program("agent")))
+    sue_by_another = replace(SUPERVISOR, subject="okta:sue")
+    for first in (SUPERVISOR, SUPERVISOR, sue_by_another):
+        shown = await desk.gateway.decide(first, approval.id, approved=True)
+        assert shown.state == "waiting"
+    row = await desk.approvals.get("northwind", approval.id, desk.clock.now())
+    assert row is not None
+    assert (row.state, row.first_by, row.decided_by) == ("waiting", "okta:sue", None)
+    again = await desk.call(replace(asking(), principal=program("agent")), "refund_invoice", LARGE)
+    assert again.needs_approval is not None
+    assert await desk.refunded_cents(INVOICE) == 0
+    second = await desk.gateway.decide(ADMIN, approval.id, approved=True)
+    assert second.state == "approved"
+
+
+async def test_one_no_is_enough_whoever_asked(desk: Desk) -> None:
+    approval = await waiting(desk, replace(asking(), principal=program("agent")))
+    await desk.gateway.decide(SUPERVISOR, approval.id, approved=True)
+    shown = await desk.gateway.decide(ADMIN, approval.id, approved=False)
+    assert shown.state == "refused"
+    with pytest.raises(ConflictError):
+        await desk.gateway.decide(person("admin", "eve"), approval.id, approved=True)
+    assert await desk.refunded_cents(INVOICE) == 0
+
+
+@pytest.mark.parametrize("asker", [person("agent"), program("agent")])
+async def test_a_key_of_nobody_s_approves_nothing(desk: Desk, asker: Principal) -> None:
+    """Nor does one that such a key made: a person who asked may hold it."""
+    approval = await waiting(desk, replace(asking(), principal=asker))
+    made = replace(program("admin", "made"), owner="key:first")
+    for nobody in (program("admin", "other"), made):
+        with pytest.raises(AccessError, match="Who approves is somebody"):
+            await desk.gateway.decide(nobody, approval.id, approved=True)
+    row = await desk.approvals.get("northwind", approval.id, desk.clock.now())
+    assert row is not None
+    assert (row.state, row.first_by) == ("waiting", None)
+
+
+async def test_of_two_people_each_could_have_done_it_themselves(desk: Desk) -> None:
+    """A limit holds for the first word as for the last."""
+    approval = await waiting(desk, replace(asking(), principal=program("agent")))
+    with pytest.raises(AccessError):
+        await desk.gateway.decide(person("agent", "bob"), approval.id, approved=True)
+    row = await desk.approvals.get("northwind", approval.id, desk.clock.now())
+    assert row is not None
+    assert row.first_by is None
+
+
+async def test_of_many_who_agree_at_once_two_are_counted_and_it_is_done_once(desk: Desk) -> None:
+    approval = await waiting(desk, replace(asking(), principal=program("agent")))
+    people = [person("supervisor", f"s{n}") for n in range(6)]
+    shown = await asyncio.gather(
+        *(desk.gateway.decide(one, approval.id, approved=True) for one in people)
+    )
+    assert [one.state for one in shown].count("waiting") == 1
+    row = await desk.approvals.get("northwind", approval.id, desk.clock.now())
+    assert row is not None
+    assert row.first_by is not None
+    assert row.decided_by is not None
+    assert not row.decided_by.endswith(row.first_by.removeprefix("okta:"))

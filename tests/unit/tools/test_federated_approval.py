@@ -15,6 +15,8 @@ from deployments.mcp_gateway.gateway import Gateway
 from deployments.mcp_gateway.mounted import Mounted, Rule
 from deployments.mcp_gateway.tool import Approval, ToolOutcome
 from deployments.mcp_gateway.tool_server import Exchange
+from deployments.security.principal import Principal
+from routing.errors import AccessError
 from routing.message import JsonObject
 from tests.unit.gateway.tool_world import Shop, tool
 from tests.unit.tools.desk import Desk, calling, opened, person
@@ -123,6 +125,70 @@ async def test_a_question_in_an_approved_call_is_a_failure_and_stays_one(tmp_pat
     assert "asks its user something" in first.text
     assert "asks its user something" in again.text
     assert len(asked) == 1
+
+
+async def test_nobody_approves_a_call_of_a_tool_that_they_are_not_offered(tmp_path: Path) -> None:
+    """The yes would be kept, and whoever asked would make the call with it."""
+    async with opened(tmp_path / "x.db") as desk:
+        shop = Shop(tool("pay", side_effect="money", permission="shop:pay", trust="untrusted"))
+        gateway = Gateway([shop], desk.clock, desk.queue)
+        asker = calling(tainted=True)
+        asker = replace(asker, principal=_may_pay(asker.principal))
+        waiting = (await gateway.call(asker, "shop__pay", {})).needs_approval
+        assert waiting is not None
+        sue = person("supervisor", "sue")
+        with pytest.raises(AccessError, match="offered its tool"):
+            await gateway.decide(sue, waiting.id, approved=True)
+        assert (await gateway.call(asker, "shop__pay", {})).needs_approval == waiting
+        assert shop.calls == []
+        shown = await gateway.decide(
+            _may_pay(person("supervisor", "bob")), waiting.id, approved=True
+        )
+        assert shown.state == "approved"
+        assert (await gateway.call(asker, "shop__pay", {})).text != ""
+        assert len(shop.calls) == 1
+
+
+async def test_who_is_not_offered_a_tool_may_still_say_no(tmp_path: Path) -> None:
+    async with opened(tmp_path / "x.db") as desk:
+        shop = Shop(tool("pay", side_effect="money", permission="shop:pay", trust="untrusted"))
+        gateway = Gateway([shop], desk.clock, desk.queue)
+        asker = calling(tainted=True)
+        asker = replace(asker, principal=_may_pay(asker.principal))
+        waiting = (await gateway.call(asker, "shop__pay", {})).needs_approval
+        assert waiting is not None
+        shown = await gateway.decide(person("supervisor", "sue"), waiting.id, approved=False)
+        assert shown.state == "refused"
+
+
+async def test_what_somebody_asked_for_who_was_put_out_since_is_not_made(tmp_path: Path) -> None:
+    """Nor where they are back: it was asked for before."""
+    async with opened(tmp_path / "x.db") as desk:
+        shop, ended_at = Shop(tool("pay", side_effect="money")), float("inf")
+
+        async def must_stand(principal: Principal) -> None:
+            assert principal.as_of is not None
+            if principal.as_of < ended_at:
+                raise AccessError("unauthenticated", "Whoever this is for is not active here.")
+
+        gateway = Gateway([shop], desk.clock, desk.queue)
+        waiting = (await gateway.call(calling(tainted=True), "shop__pay", {})).needs_approval
+        assert waiting is not None
+        sue = person("supervisor", "sue")
+        await gateway.decide(sue, waiting.id, approved=True)
+        row = await desk.approvals.get(sue.tenant, waiting.id, desk.clock.now())
+        assert row is not None
+        late = Gateway([shop], desk.clock, desk.queue, must_stand=must_stand)
+        with pytest.raises(AccessError, match="Nothing was done"):
+            await late.call(requester_of(row, sue), row.tool, row.arguments)
+        assert shop.calls == []
+        ended_at = row.requested_at
+        assert not (await late.call(requester_of(row, sue), row.tool, row.arguments)).is_error
+        assert len(shop.calls) == 1
+
+
+def _may_pay(principal: Principal) -> Principal:
+    return replace(principal, permissions=principal.permissions | {"shop:pay"})
 
 
 async def test_a_yes_that_only_the_requester_can_use_waits_for_them(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from actors.database.accounts import Accounts, ApiKey
 from deployments.security.addresses import Address, Network
 from deployments.security.client_address import networks_of, within
+from deployments.security.errors import TurnedAway
+from deployments.security.key_makers import KeyMakers
 from deployments.security.principal import API_KEY, Principal
 from routing.clock import Clock
 from routing.errors import AccessError
@@ -17,6 +19,9 @@ CACHE_S = 5.0
 CACHE_MAX = 10_000
 # A key of ours has 64 characters; what is longer is not one and is not hashed.
 _LENGTH_MAX = 256
+# The same words for a missing, a wrong, an expired and a revoked key, and for one that is used
+# from elsewhere.
+_WORDS = "Send a valid API key: Authorization: Bearer smk_… or X-API-Key."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class _Kept:
     ends_at: float | None
     principal: Principal
     networks: tuple[Network, ...] | None
+    claimed: frozenset[str] | None
 
 
 class ApiKeys:
@@ -35,8 +41,14 @@ class ApiKeys:
     """
 
     def __init__(
-        self, accounts: Accounts, grants: Mapping[str, frozenset[str]], clock: Clock
+        self,
+        accounts: Accounts,
+        grants: Mapping[str, frozenset[str]],
+        clock: Clock,
+        makers: KeyMakers | None = None,
     ) -> None:
+        """Without `makers` a key is held to nothing but what it was given."""
+        self._makers = makers
         self._accounts = accounts
         self._grants = grants
         self._clock = clock
@@ -46,27 +58,30 @@ class ApiKeys:
         """Who holds `secret` and calls from `address`.
 
         Raises:
-            AccessError: nobody does, or no longer, or not from there.
+            AccessError: nobody does.
+            TurnedAway: no longer, or not from there.
         """
         if not secret or len(secret) > _LENGTH_MAX:
-            raise _unknown()
+            raise AccessError("unauthenticated", _WORDS)
         digest = hashlib.sha256(secret.encode()).digest()
         kept = self._good.get(digest)
         if kept is None or self._clock.monotonic() >= kept.until:
             kept = await self._look_up(secret, digest)
         if kept.ends_at is not None and self._clock.now() >= kept.ends_at:
-            raise _unknown()
+            raise TurnedAway(_WORDS, kept.principal, "key_expired")
         if kept.networks is not None and (address is None or not within(address, kept.networks)):
-            raise _unknown()
-        return kept.principal
+            raise TurnedAway(_WORDS, kept.principal, "key_network")
+        if self._makers is None:
+            return kept.principal
+        return self._makers.held(kept.principal, kept.claimed)
 
     async def _look_up(self, secret: str, digest: bytes) -> _Kept:
         # Before the question: what is revoked while it is asked ends with this answer's time.
         until = self._clock.monotonic() + CACHE_S
-        key = await self._accounts.verify(secret, self._clock.now())
+        key = await self._accounts.proven(secret)
         if key is None:
             self._good.pop(digest, None)
-            raise _unknown()
+            raise AccessError("unauthenticated", _WORDS)
         permissions = frozenset[str]().union(*(self._grants.get(role, ()) for role in key.roles))
         if key.scopes is not None:
             permissions &= key.scopes
@@ -78,10 +93,17 @@ class ApiKeys:
             as_of=key.created_at,
             owner=_owner(key),
         )
+        if not key.is_live(self._clock.now()):
+            self._good.pop(digest, None)
+            why = "key_expired" if key.revoked_at is None else "key_revoked"
+            raise TurnedAway(_WORDS, principal, why)
+        claimed = None
+        if self._makers is not None and principal.owner is not None:
+            claimed = await self._makers.claimed(key.tenant, principal.owner)
         networks = None if key.networks is None else networks_of(key.networks)
         if len(self._good) >= CACHE_MAX:
             self._good.clear()
-        self._good[digest] = kept = _Kept(until, key.expires_at, principal, networks)
+        self._good[digest] = kept = _Kept(until, key.expires_at, principal, networks, claimed)
         return kept
 
 
@@ -90,11 +112,3 @@ def _owner(key: ApiKey) -> str | None:
     if key.created_by is not None:
         return key.created_by
     return None if key.family in {None, key.key_id} else f"{API_KEY}{key.family}"
-
-
-def _unknown() -> AccessError:
-    # The same words for a missing, a wrong, an expired and a revoked key, and for one that is used
-    # from elsewhere.
-    return AccessError(
-        "unauthenticated", "Send a valid API key: Authorization: Bearer smk_… or X-API-Key."
-    )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from actors.database.errors import DatabaseUnavailable
 from actors.database.role_assignments import Assignment
 from routing.clock import Clock
 
@@ -53,6 +54,16 @@ class AssignedRoles:
         if self._age() > STALE_S:
             return frozenset()
         return self._by_person.get((tenant, subject), frozenset())
+
+    def knows(self, tenant: str, subject: str) -> bool:
+        """Whether the tenant's person was ever given roles while keys of theirs were open, or is now.
+
+        Raises:
+            DatabaseUnavailable: that could not be read for too long.
+        """
+        if self._age() > STALE_S:
+            raise DatabaseUnavailable("who was given roles cannot be read")
+        return (tenant, subject) in self._by_person
 
     async def aclose(self) -> None:
         """Stop reading."""

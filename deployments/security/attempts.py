@@ -24,7 +24,7 @@ ATTEMPT_S = 600.0
 TABS_MAX = 4
 _BYTES = 32
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-_NEXT_MAX = 1000
+NEXT_MAX = 1000
 _INSIDE = re.compile(r"/(?!/|%2f|%5c)", re.IGNORECASE)
 # Of the hash of the state, in the cookie's name; the whole one is inside.
 _NAME_LENGTH = 16
@@ -168,7 +168,7 @@ def inside(path: str) -> str:
     """A path of ours, raises RequestError for what a browser might take for another place."""
     plain = path.isascii() and path.isprintable() and " " not in path and "\\" not in path
     # Some proxies undo what is written as %2f or %5c; behind the first slash it is a second one.
-    if not plain or len(path) > _NEXT_MAX or _INSIDE.match(path) is None:
+    if not plain or len(path) > NEXT_MAX or _INSIDE.match(path) is None:
         raise RequestError("invalid_next", "`next` is a path here, like /tickets.")
     return path
 

@@ -99,7 +99,7 @@ class BearerTokens:
             principal = replace(
                 self._entitlements.principal(provider, verified.subject, roles),
                 as_of=verified.issued_at,
-                signed_on_at=_signed_on_at(verified.claims),
+                signed_on_at=verified.signed_on_at,
             )
             if not provider.limit_by_scope:
                 return principal
@@ -109,10 +109,3 @@ class BearerTokens:
                 "unauthenticated", f"The access token is refused: {error.reason}."
             ) from error
         return replace(principal, permissions=principal.permissions & scopes)
-
-
-def _signed_on_at(claims: Mapping[str, object]) -> float | None:
-    """When somebody last proved who they are, if their provider says it: tokens are renewed without."""
-    said = claims.get("auth_time")
-    is_time = isinstance(said, int | float) and not isinstance(said, bool)
-    return float(said) if is_time and isinstance(said, int | float) else None

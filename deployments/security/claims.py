@@ -17,6 +17,12 @@ _AUDIENCES_MAX = 16
 # What only ID tokens and logout tokens carry: a token meant to tell an application who signed on,
 # or off, is no leave to call this API. And `cnf`: who shows such a token has to prove more than that.
 _NOT_OF_ACCESS = ("nonce", "at_hash", "c_hash", "s_hash", "events", "sub_jwk", "cnf")
+# What vendors call the program a token was given to: RFC 9068, OpenID Connect, Entra 1.0, Okta.
+_CLIENT_CLAIMS = ("client_id", "azp", "appid", "cid")
+# What they write into a token that a program got for itself: Entra, Auth0.
+_OF_A_PROGRAM = (("idtyp", "app"), ("gty", "client-credentials"))
+# Keycloak gives a client's own account this name and an id like a person's.
+_SERVICE_ACCOUNT = "service-account-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,23 @@ def subject_of(claims: Mapping[str, object], provider: IdentityProvider) -> str:
     if not said.isprintable() or said != said.strip():
         raise TokenRefused("subject")
     return f"{provider.name}:{said}"
+
+
+def is_program(claims: Mapping[str, object], provider: IdentityProvider) -> bool:
+    """Whether an access token was given to a program for itself, and nobody signed on for it.
+
+    RFC 9068, 2.2: `sub` is then the client. Entra has its object's id in `sub` and `oid` both, which of
+    a person differ, and is asked for `idtyp`; Auth0 says `gty`. A program that is taken for a person is
+    the worse mistake, so one sign is enough.
+    """
+    said = claims.get("sub")
+    clients = (claims.get(name) for name in (provider.client_claim, *_CLIENT_CLAIMS))
+    if isinstance(said, str) and (said in clients or said == claims.get("oid")):
+        return True
+    if any(claims.get(name) == value for name, value in _OF_A_PROGRAM):
+        return True
+    called = claims.get("preferred_username")
+    return isinstance(called, str) and called.startswith(_SERVICE_ACCOUNT)
 
 
 def _time(claims: Mapping[str, object], name: str) -> float | None:

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from deployments.security.addresses import Address, Network
+from deployments.security.claims import LEEWAY_S
 from deployments.security.client_address import within
 
-Withheld: TypeAlias = Literal["not_a_person", "network", "sign_on_too_old"]
+Withheld: TypeAlias = Literal["not_a_person", "network", "sign_on_too_old", "sign_on_unknown"]
 """Why, in a word that stands in the audit log."""
 
 WORDS: Mapping[Withheld, str] = {
-    "not_a_person": "it is for people who have signed on, not for keys",
+    "not_a_person": "it is for people who have signed on, not for keys or programs",
     "network": "it is not for this network",
     "sign_on_too_old": "sign on again first",
+    "sign_on_unknown": "your identity provider does not say when you signed on (auth_time)",
 }
 """The same for the caller."""
 
@@ -50,7 +52,8 @@ class Constraint:
         ):
             return "network"
         if self.signed_on_within_s is not None and not self._is_recent(facts):
-            return "sign_on_too_old"
+            is_unknown = facts.is_person and facts.signed_on_at is None
+            return "sign_on_unknown" if is_unknown else "sign_on_too_old"
         return None
 
     def _is_recent(self, facts: Facts) -> bool:
@@ -58,7 +61,8 @@ class Constraint:
         # A key was made at some time, and nobody signed on then.
         if limit_s is None or at is None or not facts.is_person:
             return False
-        return facts.now - at < limit_s
+        # What is to come is no sign-on; clocks differ by a little.
+        return -LEEWAY_S <= facts.now - at < limit_s
 
 
 def shortest_s(constraints: Iterable[Constraint]) -> float | None:

@@ -2,8 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from routing.errors import AccessError, SupportMaxError
+
+if TYPE_CHECKING:
+    from deployments.security.principal import Principal
 
 
 class TokenRefused(SupportMaxError):
@@ -25,6 +29,25 @@ class IdentityProviderUnavailable(SupportMaxError):
         super().__init__(provider, detail)
         self.provider = provider
         self.detail = detail
+
+
+class TurnedAway(AccessError):
+    """Somebody is not let in who proved who they are. The caller is told what a stranger is.
+
+    `who` and `why`, a stable word, are for the record of their tenant.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        who: "Principal",
+        why: str,
+        code: Literal["unauthenticated", "address_not_allowed"] = "unauthenticated",
+    ) -> None:
+        super().__init__(code, detail)
+        self.args = (detail, who, why, code)
+        self.who = who
+        self.why = why
 
 
 class RateLimited(AccessError):

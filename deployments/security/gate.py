@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deployments.security.address_limits import AddressLimits
 from deployments.security.addresses import Address, Network
 from deployments.security.client_address import client_address
+from deployments.security.errors import TurnedAway
 from deployments.security.peer import Peer
 from deployments.security.principal import Principal
 from deployments.security.rate_limits import RateClass, RateLimits
@@ -88,7 +89,12 @@ class Gate:
                     self._addresses.failed(address, credential)
                 raise
             self._addresses.succeeded(credential)
-            self._addresses.must_be_of(principal.tenant, address)
+            try:
+                self._addresses.must_be_of(principal.tenant, address)
+            except AccessError as error:
+                raise TurnedAway(
+                    error.detail, principal, "tenant_network", "address_not_allowed"
+                ) from error
             return principal
 
         return watched

@@ -79,6 +79,11 @@ class PasswordSignOn:
         self._threads = ThreadPoolExecutor(AT_ONCE, "directory")
         self._room = BoundedSemaphore(AT_ONCE + _WAITING_MAX)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The directories there are."""
+        return frozenset(self._providers)
+
     async def sign_on(
         self,
         name: str,
@@ -111,7 +116,16 @@ class PasswordSignOn:
         except TokenRefused as error:
             raise AccessError("unauthenticated", f"Refused: {error.reason}.") from error
         subject = f"{name}:{proved.account}"
-        secret = await self._sessions.open(provider.tenant, subject, name, roles, None, "")
+        secret = await self._sessions.open(
+            provider.tenant,
+            subject,
+            name,
+            roles,
+            None,
+            "",
+            # They typed it just now: a directory needs to say no more.
+            signed_on_at=self._clock.now(),
+        )
         if previous:
             await self._sessions.end(previous)
         return Finished(secret, after)

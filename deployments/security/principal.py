@@ -9,6 +9,14 @@ from routing.errors import AccessError
 API_KEY = "key:"
 """What the subject of an API key begins with; its id follows."""
 
+PROGRAM = "client:"
+"""What the subject of a program begins with that shows a provider's token of its own; that one's id follows."""
+
+
+def is_person(subject: str) -> bool:
+    """Whether a subject is somebody, and not a key or a program that stands for whoever holds it."""
+    return not subject.startswith((API_KEY, PROGRAM))
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -34,6 +42,11 @@ class Principal:
     def person(self) -> str:
         """Who is behind it: for a key its maker, where that is known, else the subject."""
         return self.owner or self.subject
+
+    @property
+    def is_somebody(self) -> bool:
+        """Whether a person is known to be behind it; a key made on the machine for nobody has none."""
+        return is_person(self.person)
 
     def may(self, permission: str) -> bool:
         """Whether `permission` was granted; nothing is by default."""

@@ -6,15 +6,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from yaml import YAMLError, safe_load
 
 import config
+from config.document import Document, Loc, Place, read_document
 from config.security import RbacSettings
 from deployments.security.addresses import Address
 from deployments.security.client_address import networks_of
 from deployments.security.constraints import Constraint, Facts, withheld
 from deployments.security.money_limits import MoneyLimits
-from deployments.security.principal import API_KEY, Principal
+from deployments.security.principal import Principal, is_person
 from routing.clock import Clock
 from routing.errors import ConfigError
 
@@ -93,8 +93,7 @@ def constrained(
         return None
 
     def hold_back(principal: Principal, address: Address | None) -> Principal:
-        is_person = not principal.subject.startswith(API_KEY)
-        facts = Facts(clock.now(), is_person, address, principal.signed_on_at)
+        facts = Facts(clock.now(), is_person(principal.subject), address, principal.signed_on_at)
         kept = withheld(constraints, principal.permissions, facts)
         if not kept:
             return principal
@@ -129,37 +128,39 @@ def roles_of(rbac: RbacSettings | None) -> Roles:
 
 
 def load_roles(path: Path = _SHIPPED) -> Roles:
-    """The policy in `path`.
+    """The policy in `path`, in the same small YAML as the configuration: every key once.
 
     Raises:
         ConfigError: it cannot be read, a role is granted or inherits what does not exist or
             inherits itself, a constraint is for a permission that does not exist, or a limit is
             no amount of whole cents or is for a role that does not exist.
     """
+    document = read_document(path)
+    if document.errors:
+        raise document.errors[0]
+    # An empty file has no place of its own, and is named all the same.
+    document.places.setdefault((), Place(str(path), 1))
     try:
-        policy = _Policy.model_validate(safe_load(path.read_text(encoding="utf-8")))
+        policy = _Policy.model_validate(document.data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
         message = f"{first['msg']}; a policy file is the whole policy, so begin with a copy of the shipped one"
-        raise ConfigError(str(path), None, key, message) from error
-    except (OSError, YAMLError) as error:
-        raise ConfigError(str(path), None, "", str(error)) from error
+        raise document.error(first["loc"], message) from error
     permissions = frozenset(policy.permissions)
     own = policy.roles
     for name, role in own.items():
-        _must_be_known(path, f"roles.{name}", role.may, permissions)
-    inherits = {name: _ancestors(path, own, name, ()) for name in own}
+        _must_be_known(document, ("roles", name), role.may, permissions)
+    inherits = {name: _ancestors(document, own, name, ()) for name in own}
     grants = {
         name: frozenset(role.may).union(*(own[other].may for other in inherits[name]))
         for name, role in own.items()
     }
     limits = {
-        name: _inherited({role: _cents(path, policy, name, role) for role in by_role}, inherits)
+        name: _inherited({role: _cents(document, policy, name, role) for role in by_role}, inherits)
         for name, by_role in policy.limits.items()
     }
     constraints = tuple(
-        _constraint(path, number, written, permissions)
+        _constraint(document, number, written, permissions)
         for number, written in enumerate(policy.constraints)
     )
     return Roles(
@@ -167,29 +168,30 @@ def load_roles(path: Path = _SHIPPED) -> Roles:
     )
 
 
-def _must_be_known(path: Path, key: str, named: Iterable[str], permissions: frozenset[str]) -> None:
+def _must_be_known(
+    document: Document, loc: Loc, named: Iterable[str], permissions: frozenset[str]
+) -> None:
     for permission in named:
         if permission not in permissions:
             message = f"{permission} is not among the permissions; add it there or delete it"
-            raise ConfigError(str(path), None, key, message)
+            raise document.error(loc, message)
 
 
 def _ancestors(
-    path: Path, own: Mapping[str, _Role], name: str, below: tuple[str, ...]
+    document: Document, own: Mapping[str, _Role], name: str, below: tuple[str, ...]
 ) -> frozenset[str]:
     """Every role that `name` is besides itself; `below` are those that were walked up from."""
-    key, walked = f"roles.{name}.inherits", (*below, name)
+    loc, walked = ("roles", name, "inherits"), (*below, name)
     found = set[str]()
     for other in own[name].inherits:
         if other not in own:
-            message = f"there is no role {other}; there are: {', '.join(own)}"
-            raise ConfigError(str(path), None, key, message)
+            raise document.error(loc, f"there is no role {other}; there are: {', '.join(own)}")
         if other in walked:
             circle = " > ".join((*walked[walked.index(other) :], other))
-            raise ConfigError(str(path), None, key, f"a role inherits itself: {circle}")
+            raise document.error(loc, f"a role inherits itself: {circle}")
         if len(walked) > _DEPTH_MAX:
-            raise ConfigError(str(path), None, key, f"is deeper than {_DEPTH_MAX} roles")
-        found |= {other, *_ancestors(path, own, other, walked)}
+            raise document.error(loc, f"is deeper than {_DEPTH_MAX} roles")
+        found |= {other, *_ancestors(document, own, other, walked)}
     return frozenset(found)
 
 
@@ -203,14 +205,14 @@ def _inherited(cents: Mapping[str, int], inherits: Mapping[str, frozenset[str]])
 
 
 def _constraint(
-    path: Path, number: int, written: _Constraint, permissions: frozenset[str]
+    document: Document, number: int, written: _Constraint, permissions: frozenset[str]
 ) -> Constraint:
-    key = f"constraints[{number}]"
-    _must_be_known(path, f"{key}.permissions", written.permissions, permissions)
+    loc = ("constraints", number)
+    _must_be_known(document, (*loc, "permissions"), written.permissions, permissions)
     try:
         networks = None if written.networks is None else networks_of(written.networks)
     except ValueError as error:
-        raise ConfigError(str(path), None, f"{key}.networks", str(error)) from error
+        raise document.error((*loc, "networks"), str(error)) from error
     minutes = written.signed_on_within_minutes
     return Constraint(
         frozenset(written.permissions),
@@ -220,12 +222,12 @@ def _constraint(
     )
 
 
-def _cents(path: Path, policy: _Policy, name: str, role: str) -> int:
-    key = f"limits.{name}.{role}"
+def _cents(document: Document, policy: _Policy, name: str, role: str) -> int:
+    loc = ("limits", name, role)
     if role not in policy.roles:
         message = f"there is no such role; there are: {', '.join(policy.roles)}"
-        raise ConfigError(str(path), None, key, message)
+        raise document.error(loc, message)
     cents = Decimal(str(policy.limits[name][role])).scaleb(2)
     if cents < 0 or cents != cents.to_integral_value():
-        raise ConfigError(str(path), None, key, "is an amount in USD, 0 or more, in whole cents")
+        raise document.error(loc, "is an amount in USD, 0 or more, in whole cents")
     return int(cents)

@@ -20,6 +20,11 @@ def may_ask_about(principal: Principal, customer: str) -> bool:
     return customer == principal.subject or principal.may(ANY_CUSTOMER)
 
 
+def only_of(principal: Principal) -> str | None:
+    """Whose conversations alone the caller may reach: their own; None: anybody's of the tenant."""
+    return None if principal.may(ANY_CUSTOMER) else principal.subject
+
+
 def customer_of(principal: Principal, named: str | None) -> str | None:
     """Whom a request is about: who may ask about nobody else asks about themselves, whoever they name."""
     return named if principal.may(ANY_CUSTOMER) else principal.subject

@@ -31,7 +31,7 @@ from deployments.security.principal import Principal
 from deployments.security.sessions import Sessions
 from deployments.security.trail import Trail
 from routing.clock import Clock
-from routing.errors import AccessError, RequestError
+from routing.errors import AccessError
 
 # RFC 6749 bounds neither; providers' codes have up to 2 KB.
 _CODE_MAX = 4096
@@ -64,7 +64,8 @@ class SignOn:
         self._store = store
         self._clock = clock
         self._trail = trail
-        # Core 3.1.2.1; a provider that is told this has to say `auth_time`.
+        # Core 3.1.2.1: a provider that is told this has to say `auth_time`. On its way it passes the
+        # browser, which may leave it out: a sign-on without that time is of an unknown one then.
         self._asked = {} if asks_after_s is None else {"max_age": str(int(asks_after_s))}
 
     @property
@@ -72,14 +73,14 @@ class SignOn:
         """The providers there are."""
         return frozenset(self._providers)
 
-    async def begin(self, name: str | None, wanted: str | None, held: Mapping[str, str]) -> Begun:
-        """Begin an attempt, beside those whose cookies the browser holds.
+    async def begin(self, name: str, wanted: str | None, held: Mapping[str, str]) -> Begun:
+        """Begin an attempt with a provider there is, beside those whose cookies the browser holds.
 
         Raises:
-            RequestError: no such provider, or `wanted` leads elsewhere.
+            RequestError: `wanted` leads elsewhere.
             IdentityProviderUnavailable: where to send the browser is not known just now.
         """
-        provider = self._named(name)
+        provider = self._providers[name]
         addresses = await self._directory.addresses(provider)
         if addresses.authorization is None or addresses.token is None:
             raise IdentityProviderUnavailable(provider.name, f"{provider.name} offers no sign-on")
@@ -195,15 +196,6 @@ class SignOn:
             who = Principal(row.tenant, row.subject, row.roles)
             self._trail.signed_off(who, row.provider, reason="by_provider")
         return len(ended)
-
-    def _named(self, name: str | None) -> IdentityProvider:
-        if name is None and len(self._providers) == 1:
-            return next(iter(self._providers.values()))
-        provider = self._providers.get(name or "")
-        if provider is None:
-            there = ", ".join(self._providers) or "none, see sso in the configuration"
-            raise RequestError("unknown_provider", f"Say provider, one of: {there}.")
-        return provider
 
     async def _exchange(
         self,

@@ -1,10 +1,16 @@
 """One identity provider in one object: for programs of our own that are shown what it signed."""
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import ValidationError
+
+from config.document import Document
+from config.explain import explain_all
 from config.identity import provider_of, saml_of
+from config.problems import ConfigErrors
 from config.saml import KINDS
 from config.security import SsoSettings
 from deployments.security.bearer_tokens import BearerTokens, Entitlements
@@ -46,10 +52,10 @@ class SSOProvider:
         """Read the settings.
 
         Raises:
-            ValidationError: they are no settings of sign-on.
-            ConfigError: they would let in what must not be let in, or are not enough.
+            ConfigError: they are no settings of sign-on, would let in what must not be let in, or are
+                not enough.
         """
-        sso = SsoSettings.model_validate({"provider": provider, **settings})
+        sso = _read({"provider": provider, **settings})
         called = name or provider.replace("_", "-")
         self._clock = clock or SystemClock()
         is_saml = sso.provider in KINDS
@@ -104,3 +110,14 @@ class SSOProvider:
     ) -> None:
         """Close it."""
         await self.aclose()
+
+
+def _read(given: Mapping[str, Any]) -> SsoSettings:
+    """The settings; what is wrong with them is said as of a file, and without what is secret in them."""
+    try:
+        return SsoSettings.model_validate(given)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    for details in found:
+        details["loc"] = ("sso", *details["loc"])
+    raise ConfigErrors(explain_all(found, Document()))

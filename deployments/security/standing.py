@@ -17,9 +17,10 @@ from actors.database.directory_changes import Changed, Known
 from actors.database.directory_rows import name_key
 from actors.database.errors import DatabaseUnavailable
 from config.scim import DirectoryRules
-from deployments.security.principal import API_KEY, Principal
+from deployments.security.errors import TurnedAway
+from deployments.security.principal import API_KEY, PROGRAM, Principal
 from routing.clock import Clock
-from routing.errors import AccessError, ConfigError
+from routing.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +53,11 @@ class _Tenant:
     ends: dict[str, float] = field(default_factory=dict)
 
     def key(self, subject: str) -> str | None:
-        """How the directory names a subject; None where it is not this directory's to name."""
+        """How the directory names a subject; None where it is not this directory's to name.
+
+        A program that has an entry has it under its id, as people have.
+        """
+        subject = subject.removeprefix(PROGRAM)
         if not subject.startswith(f"{self.rules.provider}:"):
             return None
         return name_key(subject) if self.rules.folds else subject
@@ -109,10 +114,11 @@ class Standing:
         """Return if the caller is nobody's who was put out, and is known where that is asked.
 
         A key asks only whether the person who made it was put out: a program goes on while the
-        directory is away, and before its maker is known to it.
+        directory is away, and before its maker is known to it. Where the directory says who is known,
+        nobody is whom another provider vouches for: it cannot put them out.
 
         Raises:
-            AccessError: they were put out, or are not known.
+            TurnedAway: they were put out, or are not known.
             DatabaseUnavailable: who was put out could not be read for too long.
         """
         tenant = self._tenants.get(principal.tenant)
@@ -121,6 +127,8 @@ class Standing:
         is_key = principal.subject.startswith(API_KEY)
         who = tenant.key(principal.owner or "" if is_key else principal.subject)
         if who is None:
+            if tenant.rules.require_provisioned and not is_key:
+                raise _not_active(principal)
             return
         if not is_key and self._age() > STALE_S:
             raise DatabaseUnavailable("who was put out cannot be read")
@@ -131,7 +139,7 @@ class Standing:
         else:
             is_in = person.active and _is_after(principal.as_of, ended_at)
         if not is_in:
-            raise AccessError("unauthenticated", "Whoever this is for is not active here.")
+            raise _not_active(principal)
 
     def roles_of(self, tenant: str, subject: str) -> frozenset[str]:
         """The roles that the groups of somebody give them; none while that could not be read."""
@@ -143,6 +151,20 @@ class Standing:
         if person is None or not person.active:
             return frozenset()
         return frozenset[str]().union(*(known.roles.get(group, ()) for group in person.groups))
+
+    def knows(self, tenant: str, subject: str) -> bool:
+        """Whether the directory has somebody.
+
+        Raises:
+            DatabaseUnavailable: that could not be read for too long.
+        """
+        known = self._tenants.get(tenant)
+        who = None if known is None else known.key(subject)
+        if known is None or who is None:
+            return False
+        if self._age() > STALE_S:
+            raise DatabaseUnavailable("who is in the directory cannot be read")
+        return who in known.people
 
     async def aclose(self) -> None:
         """Stop reading."""
@@ -164,6 +186,10 @@ class Standing:
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._read_at
+
+
+def _not_active(principal: Principal) -> TurnedAway:
+    return TurnedAway("Whoever this is for is not active here.", principal, "not_active")
 
 
 def _roles(

@@ -10,10 +10,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from config.identity import IdentityProvider
-from deployments.security.claims import check_access, check_issuer, check_times, subject_of
+from deployments.security.claims import (
+    check_access,
+    check_issuer,
+    check_times,
+    is_program,
+    signed_on_at,
+    subject_of,
+)
 from deployments.security.compact import TOKEN_MAX, Compact, take_apart
 from deployments.security.discovery import Directory
 from deployments.security.errors import TokenRefused
+from deployments.security.principal import PROGRAM
 from deployments.security.signing_keys import SigningKeys
 from routing.clock import Clock
 
@@ -26,13 +34,14 @@ CACHE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A token that is true, whose it is, and when it was made and ends."""
+    """A token that is true, whose it is, when it was made and ends, and when its holder signed on."""
 
     provider: IdentityProvider
     subject: str
     claims: Mapping[str, object]
     issued_at: float
     expires_at: float
+    signed_on_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,10 @@ class TokenVerifier:
         check_access(token.claims, provider)
         life = check_times(token.claims, now)
         subject = subject_of(token.claims, provider)
-        verified = Verified(provider, subject, token.claims, life.issued_at, life.expires_at)
+        if is_program(token.claims, provider):
+            subject = f"{PROGRAM}{subject}"
+        at = signed_on_at(token.claims, now)
+        verified = Verified(provider, subject, token.claims, life.issued_at, life.expires_at, at)
         # The leeway is for clocks that differ, not for tokens that are over: none is remembered longer.
         self._good[digest] = _Kept(verified, min(now + CACHE_S, life.expires_at), keys)
         while len(self._good) > CACHE_MAX:

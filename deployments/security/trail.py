@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.audit import AuditRecord, AuditUnavailable, Outcome
-from deployments.security.principal import API_KEY, Principal
+from deployments.security.principal import API_KEY, PROGRAM, Principal
 from routing.clock import Clock
 
 STRANGERS_PER_MINUTE = 300
 """Records of callers nobody knows: more are counted, and the count recorded, so that none fills the disk."""
+TURNED_AWAY_PER_MINUTE = 300
+"""The same of each tenant's people and keys that are not let in: whoever stole a key may knock without end."""
+TENANTS_MAX = 1_000
+"""Tenants of which those are counted apart in one process, 200 bytes each; further ones are strangers."""
 _MINUTE_S = 60.0
+_STRANGERS = ""
 
 request_id: ContextVar[str] = ContextVar("audit_request_id", default="")
 """The id of the request under way: what one request does is recorded under it."""
@@ -32,8 +37,12 @@ _MINTED = re.compile(
 # What an authenticated principal is called: a key's id, or an identity provider's id of somebody.
 _SUBJECT = re.compile(
     rf"{API_KEY}[0-9a-z]{{1,32}}|{MACHINE}[0-9]{{1,10}}"
-    r"|[a-z0-9-]{1,32}:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    rf"|(?:{PROGRAM})?[a-z0-9-]{{1,32}}:[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
 )
+# What one of a deed's words may look like to stand as it is.
+_WORD = re.compile(r"[A-Za-z0-9_.:/+-]{1,160}")
+# A key with all 64 scopes it may have comes to 1,500 characters, and a line has 8,192.
+_WORDS_MAX = 2_000
 # Stable words of ours.
 _CODE = re.compile(r"[A-Za-z0-9_.:/{}*+ -]{0,160}")
 
@@ -69,7 +78,10 @@ class Pseudonyms(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What somebody did, or was kept from. `action`, `permission` and `reason` are words of ours."""
+    """What somebody did, or was kept from. `action`, `permission` and `reason` are words of ours.
+
+    So are `words`, which follow the reason: what exactly was granted, set or made.
+    """
 
     action: str
     outcome: Outcome
@@ -77,6 +89,7 @@ class Deed:
     permission: str = ""
     reason: str = ""
     status: int = 0
+    words: tuple[str, ...] = ()
 
 
 class Trail:
@@ -86,14 +99,20 @@ class Trail:
         self._log = log
         self._names = names
         self._clock = clock
-        self._minute = float("-inf")
-        self._strangers = 0
+        self._counted: dict[str, _Minute] = {}
 
     def note(self, principal: Principal, deed: Deed) -> None:
         """Put it on record soon; what the deed is does not wait for it."""
-        if _is_stranger(principal) and not self._has_room():
+        if _is_stranger(principal) and not self._has_room(_STRANGERS):
             return
         self._log.note(self._record(principal, deed))
+
+    def turned_away(self, principal: Principal, deed: Deed) -> None:
+        """Put on record that somebody known was not let in; beyond a bound, only how many times more."""
+        if _is_stranger(principal):
+            self.note(principal, deed)
+        elif self._has_room(principal.tenant):
+            self._log.note(self._record(principal, deed))
 
     async def commit(self, principal: Principal, deed: Deed) -> None:
         """Put it on record, and return when that is on disk.
@@ -101,7 +120,7 @@ class Trail:
         Raises:
             AuditUnavailable: it is not; the deed must not be done.
         """
-        if _is_stranger(principal) and not self._has_room():
+        if _is_stranger(principal) and not self._has_room(_STRANGERS):
             # Of a stranger this is an attempt: who is let in by it is recorded by their own name.
             if self._log.is_failing:
                 raise AuditUnavailable("nothing could be written the last time")
@@ -138,7 +157,7 @@ class Trail:
             _credential(principal),
             self._object(deed),
             self._code(deed.permission),
-            self._code(deed.reason),
+            self._reason(deed),
             request_id.get(),
             deed.status,
         )
@@ -148,6 +167,18 @@ class Trail:
         known = _CODE if deed.action.startswith("auth.") else _MINTED
         return self._named(deed.object, known)
 
+    def _reason(self, deed: Deed) -> str:
+        if not deed.words:
+            return self._code(deed.reason)
+        told, left = [self._code(deed.reason)] if deed.reason else [], _WORDS_MAX
+        for place, word in enumerate(deed.words):
+            told.append(self._named(word, _WORD))
+            left -= len(told[-1]) + 1
+            if left < 0:
+                told[-1] = f"more:{len(deed.words) - place}"
+                break
+        return " ".join(told)
+
     def _code(self, text: str) -> str:
         return self._named(text, _CODE)
 
@@ -156,16 +187,30 @@ class Trail:
             return text
         return self._names.pseudonym(text)
 
-    def _has_room(self) -> bool:
-        """Whether one more record of a stranger stands on its own in this minute."""
+    def _has_room(self, tenant: str) -> bool:
+        """Whether one more record of a stranger, or of a tenant's turned away, stands on its own this minute."""
+        if tenant not in self._counted and len(self._counted) >= TENANTS_MAX:
+            tenant = _STRANGERS
+        counted = self._counted.setdefault(tenant, _Minute())
+        is_nobody = tenant == _STRANGERS
+        most = STRANGERS_PER_MINUTE if is_nobody else TURNED_AWAY_PER_MINUTE
         now = self._clock.monotonic()
-        if now >= self._minute + _MINUTE_S:
-            more, self._minute, self._strangers = self._strangers - STRANGERS_PER_MINUTE, now, 0
+        if now >= counted.begun_at + _MINUTE_S:
+            more, counted.begun_at, counted.records = counted.records - most, now, 0
             if more > 0:
                 at_ms = int(self._clock.now() * 1000)
-                self._log.note(AuditRecord(at_ms, "", "audit.strangers", "stated", count=more))
-        self._strangers += 1
-        return self._strangers <= STRANGERS_PER_MINUTE
+                action = "audit.strangers" if is_nobody else "audit.turned_away"
+                self._log.note(AuditRecord(at_ms, tenant, action, "stated", count=more))
+        counted.records += 1
+        return counted.records <= most
+
+
+@dataclass(slots=True)
+class _Minute:
+    """What was to be recorded in the minute since."""
+
+    begun_at: float = float("-inf")
+    records: int = 0
 
 
 def _is_stranger(principal: Principal) -> bool:

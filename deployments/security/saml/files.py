@@ -102,7 +102,7 @@ def _with_metadata(provider: SamlProvider, now: float) -> Known:
         _must_be_strong(certificate, file)
     for address in (theirs.sso_url, theirs.slo_url, theirs.slo_answers):
         if address is not None:
-            must_be_safe(address)
+            must_be_safe(address, f"sso_providers.{provider.name}.metadata_file")
     complete = replace(
         provider, issuer=theirs.issuer, sso_url=theirs.sso_url, slo_url=theirs.slo_url
     )

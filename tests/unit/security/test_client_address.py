@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.security.client_address import client_address, networks_of, within
+from deployments.security import client_address as client_address_module
+from deployments.security.client_address import (
+    ADDRESSES_KEPT,
+    KEPT_LENGTH_MAX,
+    client_address,
+    networks_of,
+    within,
+)
 
 OURS = networks_of(["10.0.0.0/8", "fd00::/8"])
 
@@ -58,3 +65,18 @@ def test_an_address_is_in_a_network_of_its_own_kind() -> None:
     assert address is not None
     assert not within(address, networks_of(["0.0.0.0/0"]))
     assert within(address, networks_of(["::/0"]))
+
+
+def test_what_addresses_were_read_as_is_kept_of_so_many_and_of_no_long_text() -> None:
+    """A caller behind a proxy of ours writes what they like, as often as they like."""
+    for n in range(2 * ADDRESSES_KEPT):
+        client_address("10.0.0.1", [f"198.51.{n // 250}.{n % 250}"], OURS)
+    assert client_address_module._kept.cache_info().currsize == ADDRESSES_KEPT
+    before = client_address_module._kept.cache_info()
+    long = f"fe80::1%{'x' * KEPT_LENGTH_MAX}"
+    assert str(client_address("10.0.0.1", [long], OURS)) == long
+    after = client_address_module._kept.cache_info()
+    assert after.misses - before.misses <= 1  # the proxy's own
+    assert client_address("10.0.0.1", ["198.51.100.1"], OURS) == client_address(
+        "198.51.100.1", [], OURS
+    )

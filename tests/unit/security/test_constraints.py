@@ -70,6 +70,22 @@ def test_a_word_a_role_or_a_circle_that_cannot_be_meant_stops_the_start(
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        ("constraints: [{permissions: [chat], people_only: true}]\n", "rbac.yaml:15: constraints"),
+        ("roles: {admin: [configure]}\n", "rbac.yaml:15: roles"),
+    ],
+)
+def test_what_is_written_twice_does_not_take_the_first_away(
+    tmp_path: Path, again: str, said: str
+) -> None:
+    """Of two lists of constraints a lenient reader would keep the last."""
+    with pytest.raises(ConfigError, match="twice") as caught:
+        policy(tmp_path, POLICY + again)
+    assert said in str(caught.value)
+
+
 def facts(
     *, person: bool = True, address: str | None = "10.1.2.3", signed_on: float | None = NOW - 60
 ) -> Facts:
@@ -89,7 +105,11 @@ def facts(
         (facts(person=False), {"configure": "not_a_person"}),
         (facts(signed_on=NOW - 899), {}),
         (facts(signed_on=NOW - 900), {"configure": "sign_on_too_old"}),
-        (facts(signed_on=None), {"configure": "sign_on_too_old"}),
+        (facts(signed_on=None), {"configure": "sign_on_unknown"}),
+        (facts(signed_on=NOW + 61), {"configure": "sign_on_too_old"}),
+        (facts(signed_on=NOW + 365 * 86_400), {"configure": "sign_on_too_old"}),
+        (facts(signed_on=NOW * 1000), {"configure": "sign_on_too_old"}),
+        (facts(signed_on=float("inf")), {"configure": "sign_on_too_old"}),
     ],
 )
 def test_what_is_not_known_of_a_caller_counts_against_them(
@@ -115,4 +135,7 @@ def test_a_caller_is_told_what_would_help(tmp_path: Path) -> None:
     key = Principal("t", "key:1", admin, roles.grants["admin"], as_of=NOW, signed_on_at=NOW)
     with pytest.raises(AccessError, match="not for keys"):
         hold_back(key, facts().address).must("configure")
+    program = Principal("t", "client:okta:1", admin, roles.grants["admin"], signed_on_at=NOW)
+    with pytest.raises(AccessError, match="or programs"):
+        hold_back(program, facts().address).must("configure")
     assert constrained((), clock) is None

@@ -38,7 +38,6 @@ def test_it_says_what_asking_each_network_says(
     for address in (*others, *edges, *beside):
         within = any(address.version == net.version and address in net for net in networks)
         assert (address in found) == within
-    assert bool(found) == bool(networks)
 
 
 def test_a_thousand_networks_take_less_than_a_tenth_of_a_millisecond() -> None:

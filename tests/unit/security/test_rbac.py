@@ -32,7 +32,7 @@ def test_only_an_administrator_configures_platforms_or_erases_people(role: str) 
 def test_a_role_may_not_be_granted_what_does_not_exist(tmp_path: Path) -> None:
     """A typing error is found when the file is read, not when somebody is refused."""
     path = written(tmp_path, "permissions: {chat:create: talk}\nroles: {agent: [chat:craete]}\n")
-    with pytest.raises(ConfigError, match=r"rbac\.yaml: roles\.agent: chat:craete is not among"):
+    with pytest.raises(ConfigError, match=r"rbac\.yaml:2: roles\.agent: chat:craete is not among"):
         load_roles(path)
 
 

@@ -301,6 +301,72 @@ async def test_only_the_named_programs_may_show_tokens() -> None:
         await world.bearer.authenticate(sign(world.claims(client_id="elsewhere")))
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a year ahead", lambda now: now + 365 * 86_400),
+        ("beyond the leeway", lambda now: now + 61),
+        ("milliseconds", lambda now: now * 1000),
+        ("beyond every float", lambda now: 10**400),
+        ("a text", str),
+        ("a truth", lambda now: True),
+        ("below zero", lambda now: -1),
+        ("nothing", lambda now: None),
+    ],
+)
+async def test_no_access_token_makes_a_sign_on_fresh_for_ever(
+    name: str, said: Callable[[int], object]
+) -> None:
+    """A time that is to come, or none, is no `auth_time`: the token is refused as an ID token is."""
+    world = TokenWorld()
+    claims = world.claims()
+    with pytest.raises(AccessError, match=r"times|not yet valid"):
+        await world.bearer.authenticate(sign({**claims, "auth_time": said(claims["iat"])}))
+
+
+async def test_an_endless_time_of_signing_on_is_none() -> None:
+    """JSON of some writers has numbers that are none."""
+    world = TokenWorld()
+    for endless in ("1e400", "Infinity", "NaN"):
+        text = json.dumps({**world.claims(), "auth_time": 0.5}).replace("0.5", endless)
+        with pytest.raises(AccessError):
+            await world.bearer.authenticate(sign(text))
+    good = world.claims(auth_time=int(world.clock.now()) - 30)
+    assert (await world.bearer.authenticate(sign(good))).signed_on_at == good["auth_time"]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sub": "cli"},
+        {"sub": "cli", "client_id": "else", "azp": "cli"},
+        {"sub": "cli", "client_id": "else", "appid": "cli"},
+        {"sub": "cli", "client_id": "else", "cid": "cli"},
+        {"idtyp": "app"},
+        {"oid": "ann"},
+        {"sub": "cli@clients", "gty": "client-credentials"},
+        {"preferred_username": "service-account-cli"},
+    ],
+)
+async def test_a_program_that_shows_a_token_of_its_own_is_nobody(claims: dict[str, object]) -> None:
+    """As Entra, Okta, Auth0, Keycloak and RFC 9068 write it: it neither is a person nor becomes one."""
+    world = TokenWorld()
+    principal = await world.bearer.authenticate(sign(world.claims(**claims)))
+    assert principal.subject == f"client:acme:{claims.get('sub', 'ann')}"
+    assert not principal.is_somebody
+    assert not replace(principal, subject="key:1", owner=principal.subject).is_somebody
+
+
+async def test_a_person_is_one_whatever_program_they_use() -> None:
+    """The claims that make a program, with values that do not."""
+    world = TokenWorld()
+    person = world.claims(
+        azp="web", appid="web", idtyp="user", gty="password", oid="o", preferred_username="ann"
+    )
+    principal = await world.bearer.authenticate(sign(person))
+    assert (principal.subject, principal.is_somebody) == ("acme:ann", True)
+
+
 async def test_a_provider_without_an_audience_lets_no_token_in() -> None:
     """Its access tokens are for others; that it signs people on changes nothing."""
     world = TokenWorld((replace(ACME, audiences=frozenset()),))

@@ -44,6 +44,8 @@ _AT_START = frozenset({"simulated", "hosted_mcp", "replicas"})
 # A name of a model or a region: it may stand in a vendor's path, so it climbs to no other. What
 # looks like somebody's key is no name, and would be kept.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:@/-]{0,199}")
+# A figure of any size, also one that is out of bounds: that is for the settings themselves to say.
+_FIGURE = re.compile(r"[-+]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,3})?")
 _SECRET = re.compile(
     r"(?i)^(?:sk|pk|smk|gsk|xai|ghp|key|token|bearer)[-_ ]|^(?:eyJ|AIza)|[A-Za-z0-9]{32}|\.\.|//"
 )
@@ -64,7 +66,7 @@ def must_be_changeable(platform: str, changes: Mapping[str, Json]) -> None:
     for key, value in changes.items():
         where = f"platforms.{platform}.{key}"
         if key in allowed:
-            if any(not _NAME.fullmatch(text) or _SECRET.search(text) for text in _texts(value)):
+            if not all(map(_may_be_kept, _texts(value))):
                 message = "a text here is the name of a model or of a region, and nothing else"
                 errors.append(ConfigError("change", None, where, message))
         elif key in _AT_START:
@@ -158,6 +160,12 @@ def _remembered(document: Document, loc: Loc, value: Json) -> Value:
         return [_remembered(document, (*loc, index), each) for index, each in enumerate(value)]
     document.texts[loc] = str(value)
     return value
+
+
+def _may_be_kept(text: str) -> bool:
+    """Whether a text is a figure, or the name of something, and nobody's key."""
+    is_name = _NAME.fullmatch(text) is not None and _SECRET.search(text) is None
+    return is_name or _FIGURE.fullmatch(text) is not None
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from config.encryption import EncryptionSettings
 from config.identity import Identities, identities_of
 from config.limits import LimitSettings
-from config.loader import Loaded, load_settings
+from config.loader import Loaded, load_settings, located
+from config.names_check import names_problems
 from config.privacy import KINDS, PrivacySettings
 from config.problems import ConfigErrors
 from config.resolve import ResolvedPlatform, resolve_platforms
@@ -37,8 +38,10 @@ def run(
     except ConfigErrors as errors:
         return _refused(errors.errors)
     except ConfigError as error:
-        return _refused([error])
-    if missing := list(missing_files(loaded.settings, identities, paths)):
+        return _refused([located(paths, error)])
+    missing = list(missing_files(loaded.settings, identities, paths))
+    missing.extend(names_problems(loaded.settings, paths))
+    if missing:
         return _refused(missing)
     return 0, _report(loaded, resolved, identities, rules)
 
@@ -66,7 +69,7 @@ def _report(
         lines.append(f"{'audit':<15} heads lie beside the log; set audit.heads_folder")
     lines.append(f"{'limits':<15} {_limits(settings.limits, has_redis=settings.redis is not None)}")
     lines.extend(sign_on_lines(settings, identities))
-    lines.extend(directory_lines(rules))
+    lines.extend(directory_lines(rules, identities))
     lines.extend(f"warning: {notice}" for notice in loaded.warnings)
     able = sum(platform.state != "disabled" for platform in resolved)
     if not able:
@@ -97,7 +100,10 @@ def _personal_data(settings: PrivacySettings) -> str:
     if settings.pii == "off":
         return "not sealed: platforms are told everything"
     left = [kind for kind in KINDS if kind not in settings.kinds]
-    return "sealed" if not left else f"sealed, but not {', '.join(left)}"
+    told = "sealed" if not left else f"sealed, but not {', '.join(left)}"
+    if settings.names is None:
+        return told
+    return f"{told}; names of others by {_counted(len(settings.names.pipelines), 'pipeline')}"
 
 
 def _retention(settings: RetentionSettings) -> str:
@@ -112,10 +118,14 @@ def _retention(settings: RetentionSettings) -> str:
 
 def _limits(settings: LimitSettings, *, has_redis: bool) -> str:
     """Who is served at all, and whether replicas count together."""
-    networks = len(settings.networks)
-    served = f"{_counted(networks, 'network')} served and no other" if networks else "any network"
+    networks = settings.networks
+    only = (
+        "any network"
+        if networks is None
+        else f"{_counted(len(networks), 'network')} served and no other"
+    )
     count = "one count over Redis" if has_redis else "no redis: each replica has a part of each"
-    return f"{served}; {count}"
+    return f"{only}; {count}"
 
 
 def _encryption(settings: EncryptionSettings) -> str:
@@ -125,6 +135,7 @@ def _encryption(settings: EncryptionSettings) -> str:
         if name != settings.provider and getattr(settings, name) is not None
     ]  # fmt: skip
     also = f"; {', '.join(others)} can still unwrap" if others else ""
+    also += "; texts in clear are refused" if settings.refuse_clear else "; texts in clear are read"
     if settings.provider != "file":
         return f"tenants' keys are wrapped by {settings.provider}{also}"
     where = settings.file.path or "data.keys in the data directory"

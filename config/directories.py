@@ -45,11 +45,11 @@ def ldap_provider_of(name: str, sso: SsoSettings) -> LdapProvider:
     """
     directory = sso.directory
     if directory is None:
-        raise ConfigError("configuration", None, f"sso_providers.{name}.directory", "is needed")
+        raise ConfigError("configuration", None, "sso.directory", "is needed")
     parts = urlsplit(directory.url)
     if parts.scheme != "ldaps" or not parts.hostname or parts.path not in {"", "/"}:
         message = "is ldaps://host or ldaps://host:port; passwords travel no other way"
-        raise ConfigError("configuration", None, f"sso_providers.{name}.directory.url", message)
+        raise ConfigError("configuration", None, "sso.directory.url", message)
     return LdapProvider(
         name=name,
         tenant=sso.tenant or "",

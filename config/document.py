@@ -95,6 +95,12 @@ def dotted(loc: Loc) -> str:
     return text
 
 
+def undotted(key: str) -> Loc:
+    """The location that `dotted` wrote."""
+    parts = re.findall(r"([^.\[\]]+)|\[([0-9]{1,9})\]", key)
+    return tuple(name or int(number) for name, number in parts)
+
+
 def read_document(*files: Path) -> Document:
     """Everything the files say, each top-level section in one place only; never raises."""
     document = Document()

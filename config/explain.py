@@ -1,6 +1,7 @@
 """Pydantic's findings as sentences for the person who wrote the file."""
 
 import difflib
+from collections.abc import Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
@@ -35,7 +36,20 @@ _BOUNDS = {
     "less_than_equal": "{le} or less",
     "string_too_short": "text that is not empty",
     "string_too_long": "text of {max_length} characters or fewer",
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of {max_length} or fewer",
 }
+
+
+def explain_all(found: Sequence[ErrorDetails], document: Document) -> list[ConfigError]:
+    """All findings but those that only follow from another: a list is short of the members that are wrong."""
+    places = [details["loc"] for details in found]
+    return [
+        explain(details, document)
+        for details in found
+        if details["type"] != "too_short"
+        or not any(place[:-1] == details["loc"] for place in places if place)
+    ]
 
 
 def explain(details: ErrorDetails, document: Document) -> ConfigError:

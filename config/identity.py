@@ -21,6 +21,7 @@ from routing.errors import ConfigError
 
 _PROFILES = Path(__file__).parent / "sso-providers"
 _RESERVED = {
+    "client": "is what the subjects of programs begin with",
     "key": "is what the subjects of API keys begin with",
     "os": "is what the subjects of commands on the machine begin with",
 }
@@ -130,13 +131,20 @@ def identities_of(settings: Settings) -> Identities:
             raise _error(f"sso_providers.{name}", why)
         if without := _without(sso):
             missing[name] = f"{', '.join(without)} not set"
-        elif sso.provider in saml.KINDS:
-            answering.append(saml_of(name, sso))
-        elif sso.provider == "ldap":
-            asked.append(ldap_of(name, sso))
-        else:
-            callback = CALLBACK if sso is settings.sso else f"{CALLBACK}/{name}"
-            found.append(replace(provider_of(name, sso), callback=callback))
+            continue
+        try:
+            if sso.provider in saml.KINDS:
+                answering.append(saml_of(name, sso))
+            elif sso.provider == "ldap":
+                asked.append(ldap_of(name, sso))
+            else:
+                callback = CALLBACK if sso is settings.sso else f"{CALLBACK}/{name}"
+                found.append(replace(provider_of(name, sso), callback=callback))
+        except ConfigError as error:
+            # What is wrong with a provider is told as of the one under `sso`.
+            where = "sso." if sso is settings.sso else f"sso_providers.{name}."
+            key = f"{where}{error.key.removeprefix('sso.')}"
+            raise ConfigError(error.path, error.line, key, error.message) from error
     # Of a provider whose metadata says who it is, who reads that looks once more.
     issuers = [each.issuer for each in found] + [p.issuer for p in answering if p.issuer]
     if len(set(issuers)) != len(issuers):
@@ -153,7 +161,7 @@ def ldap_of(name: str, sso: SsoSettings) -> LdapProvider:
     if without := directories.lacking(sso):
         raise _error(f"sso.{without[0]}", "is needed")
     provider = ldap_provider_of(name, sso)
-    must_be_safe(provider.public_url)
+    must_be_safe(provider.public_url, "sso.public_url")
     return provider
 
 
@@ -168,9 +176,9 @@ def saml_of(name: str, sso: SsoSettings) -> SamlProvider:
     if twice := saml.said_twice(sso):
         raise _error(f"sso.{twice[0]}", "is said by metadata_file; say it once")
     provider = saml.saml_provider_of(name, sso)
-    for address in (provider.sso_url, provider.slo_url, provider.public_url):
-        if address:
-            must_be_safe(address)
+    for key in ("sso_url", "slo_url", "public_url"):
+        if address := getattr(provider, key):
+            must_be_safe(address, f"sso.{key}")
     return provider
 
 
@@ -186,9 +194,9 @@ def provider_of(name: str, sso: SsoSettings) -> IdentityProvider:
     profile = read_profile(_token_kind(sso))
     values = {"tenant_id": sso.tenant_id or "", "domain": sso.domain or ""}
     issuer = sso.issuer or (profile.issuer or "").format(**values)
-    must_be_safe(issuer)
+    must_be_safe(issuer, "sso.issuer")
     if sso.public_url is not None:
-        must_be_safe(sso.public_url)
+        must_be_safe(sso.public_url, "sso.public_url")
     types = frozenset(
         kind.lower().removeprefix("application/") for kind in sso.token_types or profile.token_types
     )
@@ -251,14 +259,14 @@ def _lacking(sso: SsoSettings) -> list[str]:
     return [*lacking, *(name for name in needed if getattr(sso, name) is None)]
 
 
-def must_be_safe(address: str) -> None:
+def must_be_safe(address: str, key: str) -> None:
     """Who can change what we read from an issuer can sign on as anybody: https, or this machine."""
     parts = urlsplit(address)
     if parts.scheme == "https" and parts.hostname:
         return
     if parts.scheme == "http" and parts.hostname and is_loopback(parts.hostname):
         return
-    raise _error("sso.issuer", f"{address} is not an https address")
+    raise _error(key, f"{address} is not an https address")
 
 
 def is_loopback(host: str) -> bool:

@@ -9,8 +9,8 @@ from pydantic_core import ErrorDetails
 
 from config.assistant_models import check_assistants
 from config.changes import Changes, lay_over
-from config.document import Document, Loc, Value, read_document
-from config.explain import explain
+from config.document import Document, Loc, Value, read_document, undotted
+from config.explain import explain_all
 from config.gateway_port import check_gateway_port
 from config.interpolate import interpolate
 from config.modernise import modernise
@@ -86,6 +86,13 @@ def error_at(paths: Sequence[Path] | None, key: Loc, message: str) -> ConfigErro
     return document.error(key, message)
 
 
+def located(paths: Sequence[Path] | None, error: ConfigError) -> ConfigError:
+    """`error` with the file and line where its key is written, where it names none itself."""
+    if error.line is not None or error.path != "configuration" or not error.key:
+        return error
+    return error_at(paths, undotted(error.key), error.message)
+
+
 def _files(paths: Sequence[Path] | None) -> tuple[list[Path], list[ConfigError]]:
     files: list[Path] = []
     errors: list[ConfigError] = []
@@ -137,7 +144,7 @@ def _validate(
             found = error.errors(include_url=False)
         # Each round takes a block away, so this ends.
         if not sum(_prune(data, details, locs) for details in found):
-            errors += [explain(details, document) for details in found]
+            errors += explain_all(found, document)
             return None
 
 

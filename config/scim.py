@@ -70,17 +70,18 @@ def directories_of(settings: "Settings", identities: "Identities") -> tuple[Dire
     )
     by_name = {each.name: each for each in used}
     found: dict[str, DirectoryRules] = {}
-    for each in settings.scim:
+    for number, each in enumerate(settings.scim):
         provider = by_name.get(each.provider)
         if provider is None and each.provider not in identities.missing:
             # Else a slip of the pen would let in whoever was put out.
-            message = f"there is no provider {each.provider}; there are: {', '.join(by_name)}"
-            raise ConfigError("configuration", None, "scim.provider", message)
+            there = ", ".join(by_name) or "none, write one under sso_providers"
+            message = f"there is no provider {each.provider}; there are: {there}"
+            raise ConfigError("configuration", None, f"scim[{number}].provider", message)
         if provider is None:
             continue
         if provider.tenant in found:
             message = f"{provider.tenant} has a directory already; a tenant has one"
-            raise ConfigError("configuration", None, "scim", message)
+            raise ConfigError("configuration", None, f"scim[{number}]", message)
         found[provider.tenant] = DirectoryRules(
             provider.tenant,
             each.provider,

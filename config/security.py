@@ -2,12 +2,23 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from config.values import Credential, Section, Text, WebAddress
+from config.values import Credential, Host, Section, Text, WebAddress
 
 # Signatures by a key only the issuer has. HS256 is not among them: whoever checks it could sign.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+# With these in its place Microsoft lets in the people of every company.
+_EVERYBODY = frozenset({"common", "organizations", "consumers"})
+
+
+def _one_company(tenant_id: str) -> str:
+    if tenant_id.lower() in _EVERYBODY:
+        raise ValueError(f"{tenant_id} is everybody; write your own directory (tenant) ID")
+    return tenant_id
+
+
+EntraTenant = Annotated[Text, AfterValidator(_one_company)]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
@@ -43,11 +54,11 @@ class SsoSettings(Section):
     provider: Literal["azure_ad", "okta", "auth0", "oidc", "saml", "adfs", "ldap"] = Field(
         examples=["azure_ad"]
     )
-    tenant_id: Text | None = Field(default=None, examples=["${AZURE_TENANT_ID}"])
+    tenant_id: EntraTenant | None = Field(default=None, examples=["${AZURE_TENANT_ID}"])
     client_id: Text | None = Field(default=None, examples=["${AZURE_CLIENT_ID}"])
     client_secret: Credential | None = Field(default=None, examples=["${AZURE_CLIENT_SECRET}"])
     # Okta's, Auth0's and AD FS's: the host of one's own organisation.
-    domain: Text | None = Field(default=None, examples=["northwind.okta.com"])
+    domain: Host | None = Field(default=None, examples=["northwind.okta.com"])
     # Compared to the letter, so a trailing slash stays.
     issuer: Text | None = Field(default=None, examples=["https://login.example.com/"])
     # Whose people these are. Nothing in a token ever says it.

@@ -32,12 +32,21 @@ def sign_on_lines(settings: Settings, identities: Identities) -> Iterator[str]:
             yield f"{'sso':<15} {name} not configured: {identities.missing[name]}"
 
 
-def directory_lines(rules: Sequence[DirectoryRules]) -> Iterator[str]:
-    """One line a directory that a provider keeps here by SCIM."""
+def directory_lines(rules: Sequence[DirectoryRules], identities: Identities) -> Iterator[str]:
+    """One line a directory that a provider keeps here by SCIM, and one a provider whom it shuts out."""
+    used = [(each.name, each.tenant) for each in identities.providers]
+    used += [(each.name, each.tenant) for each in identities.saml]
+    used += [(each.name, each.tenant) for each in identities.directories]
     for each in rules:
         who = "known people alone" if each.require_provisioned else "people it does not know too"
         name = f"scim {each.provider}"
         yield f"{name:<15} tenant {each.tenant}, subject is {each.subject}; {who}"
+        others = [n for n, tenant in used if tenant == each.tenant and n != each.provider]
+        if each.require_provisioned and others:
+            yield (
+                f"warning: nobody of {', '.join(others)} comes in: tenant {each.tenant} has the directory of "
+                f"{each.provider}, which knows none of them; see scim.require_provisioned"
+            )
 
 
 def missing_files(

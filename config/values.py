@@ -1,5 +1,6 @@
 """Building blocks of the settings: the frozen base, and types that say what they expect."""
 
+import re
 from ipaddress import ip_network
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _ADDRESS = "write an address with its scheme, like https://gateway.example.com/v1"
 
 
@@ -51,6 +53,12 @@ def _web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError("write a host alone, like northwind.okta.com, without https:// or a slash")
+    return text
+
+
 def _network(text: str) -> str:
     try:
         ip_network(text)
@@ -73,6 +81,9 @@ Credential = Annotated[SecretStr, AfterValidator(_sendable)]
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """An http or https address without a trailing slash."""
+
+Host = Annotated[str, Field(max_length=253), AfterValidator(_host)]
+"""A host's name, with its port where that is not the usual one."""
 
 Cidr = Annotated[str, AfterValidator(_network)]
 """A network by its address and the length of its mask."""

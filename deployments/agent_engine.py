@@ -21,6 +21,7 @@ from google.genai.errors import APIError
 from google.genai.types import HttpOptions
 from pydantic import BaseModel
 
+from config.extras import install
 from config.platforms import GoogleVertexSettings
 from deployments.platforms.vertex.address import base_url
 from routing.errors import SupportMaxError
@@ -31,11 +32,6 @@ MAX_LISTED = 1_000
 TIMEOUT_S = 30.0
 
 _MODULE = "agentplatform"
-_INSTALL = (
-    "this command needs Google's client, which is not installed; from SupportMax's folder: "
-    "uv pip install --python {python} -c requirements.lock '.[agent-engine]' "
-    "(uv is .uv/bin/uv where there is no other)"
-)
 
 
 class AgentEngineFailed(SupportMaxError):
@@ -142,7 +138,9 @@ class _Engine(BaseModel):
 def _runtimes(place: Place) -> Iterator[Any]:
     """What Google's client calls deployed agents; its failures leave as one sentence."""
     if find_spec(_MODULE) is None:
-        raise AgentEngineFailed(_INSTALL.format(python=sys.executable))
+        raise AgentEngineFailed(
+            f"this command needs Google's client, which is not installed; {install('agent-engine')}"
+        )
     with warnings.catch_warnings():
         # All of it is experimental, and says so at every turn.
         warnings.simplefilter("ignore")

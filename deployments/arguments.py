@@ -40,18 +40,25 @@ def make_parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--days", type=_positive, default=None, help="how long it lives; none: until revoked"
     )
+    create.add_argument(
+        "--person", default=None, help="whose key it is, as okta:00u1a2b3; none: nobody's"
+    )
     actions.add_parser("list", help="every key, without its secret")
     rotate = actions.add_parser("rotate", help="print a key that replaces another")
     rotate.add_argument("key_id")
     rotate.add_argument(
         "--hours", type=_positive, default=24.0, help="how long the old one still opens (24)"
     )
+    rotate.add_argument("--person", default=None, help="whose the new one is; none: nobody's")
     actions.add_parser("revoke", help="end a key").add_argument("key_id")
     keys.add_argument(
-        "--config", action="append", type=Path, help="whose roles and database; none: as shipped"
+        "--config",
+        action="append",
+        type=Path,
+        help="whose roles and database; none: of the last start",
     )
     keys.set_defaults(profile="development")
-    _add_audit(commands.add_parser("audit", help="who did what: verify, search, export"))
+    _add_audit(commands.add_parser("audit", help="who did what: verify, search, export, who"))
     add_data(commands.add_parser("data", help="what is kept: sealed anew, or beyond reading"))
     _add_decision(commands.add_parser("decision", help="why an answer came from where it came"))
     _add_agent_engine(commands.add_parser("agent-engine", help="Google's hosted agents"))
@@ -95,6 +102,11 @@ def _add_audit(command: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "--public-key", type=Path, help="whom to believe (PEM); none: this machine's keys"
     )
+    who = actions.add_parser(
+        "who", help="whose name a pseudonym stands for; that you ask is on record"
+    )
+    who.add_argument("pseudonym", help="as records have it: h:…")
+    who.add_argument("--tenant", default=TENANT, help=f"whose people (default: {TENANT})")
     search = actions.add_parser("search", help="records, the newest first")
     search.add_argument("--limit", type=int, default=100, help="how many (100)")
     export = actions.add_parser("export", help="the same for whoever collects logs, all of them")
@@ -124,7 +136,7 @@ def _add_agent_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--project", help="instead of the configuration's")
     command.add_argument("--location", help="instead of the configuration's")
     command.add_argument(
-        "--config", action="append", type=Path, help="whose project; none: as shipped"
+        "--config", action="append", type=Path, help="whose project; none: of the last start"
     )
     command.set_defaults(profile="development")
     actions = command.add_subparsers(dest="action", required=True)
@@ -158,7 +170,7 @@ def _add_drill(command: argparse.ArgumentParser) -> None:
         "--wire", action="store_true", help="the real adapters and simulators, in 30 real seconds"
     )
     command.add_argument(
-        "--config", action="append", type=Path, help="whose platforms; none: as shipped"
+        "--config", action="append", type=Path, help="whose platforms; none: of the last start"
     )
     command.set_defaults(profile="development")
 
@@ -255,7 +267,7 @@ def _add_simulate(command: argparse.ArgumentParser) -> None:
 def _add_config(command: argparse.ArgumentParser) -> None:
     """For what needs the configuration's database and nothing else of it."""
     command.add_argument(
-        "--config", action="append", type=Path, help="whose database; none: as shipped"
+        "--config", action="append", type=Path, help="whose database; none: of the last start"
     )
     command.set_defaults(profile="development")
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from config.loader import located
 from deployments.arguments import PROFILES, make_parser
 from deployments.boot import Boot
+from deployments.last_start import last_start
 from routing.clock import SystemClock
-from routing.errors import AccessError, RequestError, SupportMaxError
+from routing.errors import AccessError, ConfigError, RequestError, SupportMaxError
 from routing.period import parse_period
 from routing.policy import Strategy
 
@@ -24,12 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.profile not in PROFILES:
         parser.error(f"the profile is one of {', '.join(PROFILES)}, not {asked.profile!r}")
     console = Console(stderr=True, highlight=False)
-    paths = tuple(path.resolve() for path in asked.config) if asked.config else None
     try:
-        boot = Boot(
-            _home(), asked.profile, paths, region=os.environ.get("SUPPORTMAX_REGION", "local")
-        )
-        return _run(boot, asked, console)
+        home = _home()
+        region = os.environ.get("SUPPORTMAX_REGION", "local")
+        boot = Boot(home, asked.profile, _config(home, asked), region=region)
+        try:
+            return _run(boot, asked, console)
+        except ConfigError as error:
+            raise located(boot.config, error) from error
     except (SupportMaxError, OSError) as error:
         said = error.detail if isinstance(error, RequestError | AccessError) else str(error)
         console.print("[red]error[/]", end=" ")
@@ -77,6 +81,13 @@ def _home() -> Path:
     return home
 
 
+def _config(home: Path, asked: argparse.Namespace) -> tuple[Path, ...] | None:
+    """The files that were named; else the shipped ones for a start, and for all else the last start's."""
+    if asked.config:
+        return tuple(path.resolve() for path in asked.config)
+    return None if asked.command in {"check", "run"} else last_start(home)
+
+
 def _decision(boot: Boot, asked: argparse.Namespace) -> int:
     from deployments import replay  # noqa: PLC0415
 
@@ -92,6 +103,9 @@ def _audit(boot: Boot, asked: argparse.Namespace) -> int:
     if asked.action == "verify":
         done = audit_command.check(boot, asked.path, asked.heads, asked.public_key)
         return 0 if asyncio.run(done) else 1
+    if asked.action == "who":
+        found = audit_command.who(boot, asked.tenant, asked.pseudonym, SystemClock())
+        return 0 if asyncio.run(found) else 1
     names = ("since", "until", "subject", "outcome", "object")
     sought = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
     if asked.what is not None:
@@ -153,6 +167,8 @@ def _data(boot: Boot, asked: argparse.Namespace) -> int:
     match asked.action:
         case "reseal":
             return 0 if asyncio.run(command.reseal(boot, clock)) else 1
+        case "verify":
+            return 0 if asyncio.run(command.verify(boot, clock)) else 1
         case "forget-tenant":
             asyncio.run(command.forget_tenant(boot, asked.tenant, asked.confirm, clock))
         case _:
@@ -219,10 +235,14 @@ def _keys(boot: Boot, asked: argparse.Namespace) -> int:
                     frozenset(asked.scope),
                     tuple(asked.network),
                     asked.days,
+                    asked.person,
                 )
             )
         case "rotate":
-            asyncio.run(keys.rotate(boot, asked.tenant, asked.key_id, asked.hours, clock))
+            rotating = keys.rotate(
+                boot, asked.tenant, asked.key_id, asked.hours, clock, asked.person
+            )
+            asyncio.run(rotating)
         case "list":
             asyncio.run(keys.show(boot, asked.tenant))
         case _:
@@ -269,17 +289,11 @@ def _drill(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
 def _check(boot: Boot) -> int:
     from config.check import run  # noqa: PLC0415
     from config.loader import load_settings  # noqa: PLC0415
-    from config.quality import quality_of  # noqa: PLC0415
-    from deployments.mcp_gateway.business.resolve import configured_registry  # noqa: PLC0415
-    from deployments.mcp_gateway.upstreams.permissions import check_permissions  # noqa: PLC0415
-    from deployments.security.rbac import roles_of  # noqa: PLC0415
+    from deployments.preflight import preflight  # noqa: PLC0415
 
     status, lines = run(boot.config, os.environ, boot.profile)
     if status == 0:
-        settings = load_settings(boot.config, os.environ, boot.profile).settings
-        check_permissions(settings, roles_of(settings.rbac).permissions, boot.config)
-        configured_registry(settings, boot.config)
-        quality_of(settings.routing.adaptive)
+        preflight(boot, load_settings(boot.config, os.environ, boot.profile).settings)
     sys.stdout.write("\n".join(lines) + "\n")
     return status
 

@@ -20,15 +20,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from config.loader import load_settings
-from config.quality import quality_of
 from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments import first_start, flags
 from deployments.boot import SIMULATOR_KEY, Boot
 from deployments.database import address_of
-from deployments.mcp_gateway.business.resolve import configured_registry
-from deployments.mcp_gateway.upstreams.permissions import check_permissions
-from deployments.security.rbac import roles_of
+from deployments.last_start import note_start
+from deployments.preflight import preflight
 from deployments.simulators.process import Simulators
 from routing.clock import SystemClock
 from routing.errors import SupportMaxError
@@ -61,19 +59,18 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
     settings = loaded.settings
     port = settings.server.port if port is None else port
     resolved = resolve_platforms(settings, boot.profile)
-    check_permissions(settings, roles_of(settings.rbac).permissions, boot.config)
-    configured_registry(settings, boot.config)
+    preflight(boot, settings)
     # Here and not above: it knows the indexer, and Ray reads its switches when it is imported.
     from deployments.knowledge.embedders import indexer_options  # noqa: PLC0415
 
     indexer_options(boot, settings, address_of(boot, settings))
-    quality_of(settings.routing.adaptive)
     if all(p.state == "disabled" for p in resolved):
         why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"
         raise StartError(f"no platform can be asked ({why})")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(boot.home))
         _refuse_taken(settings.server.host, port)
+        note_start(boot.home, boot.config)
         stop = _Stop()
         stack.enter_context(stop)
         with _progress(console) as progress:

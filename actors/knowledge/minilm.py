@@ -132,12 +132,12 @@ def _file(name: str) -> Path:
     try:
         files = importlib.metadata.files(PACKAGE) or []
     except importlib.metadata.PackageNotFoundError as error:
-        install = "install the extra with: uv pip install 'supportmax[minilm]'"
         raise ConfigError(
             "(knowledge)",
             None,
             "mcp.servers.knowledge.embedder",
-            f"minilm needs the package {PACKAGE}; {install}",
+            f"minilm needs the package {PACKAGE}; from SupportMax's folder: "
+            "uv pip install --python .venv/bin/python -c requirements.lock '.[minilm]'",
         ) from error
     for file in files:
         if file.name == name and file.parent.name == "model":

@@ -1,19 +1,13 @@
 """The picture as a PNG, by matplotlib: an extra, loaded only when a PNG is asked for."""
 
-import sys
 from pathlib import Path
 
+from config.extras import install
 from deployments.drill.picture import Picture, said_time
 from routing.errors import ConfigError
 
 _INCHES = (9.6, 4.4)
 _DOTS_PER_INCH = 100
-
-
-_INSTALL = (
-    "a PNG needs matplotlib, the HTML needs nothing; from SupportMax's folder: "
-    "uv pip install --python {python} matplotlib (uv is .uv/bin/uv where there is no other)"
-)
 
 
 def write_png(made: Picture, path: Path) -> None:
@@ -26,7 +20,8 @@ def write_png(made: Picture, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
-        raise ConfigError("drill", None, "--png", _INSTALL.format(python=sys.executable)) from None
+        message = f"a PNG needs matplotlib, the HTML needs nothing; {install('plots')}"
+        raise ConfigError("drill", None, "--png", message) from None
     figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)  # no pyplot: it would look for a screen
     axes, lanes = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])

@@ -9,7 +9,7 @@ from deployments.demo import TENANT
 def add_user(command: argparse.ArgumentParser) -> None:
     """`user export` and `user erase`."""
     command.add_argument(
-        "--config", action="append", type=Path, help="whose database; none: as shipped"
+        "--config", action="append", type=Path, help="whose database; none: of the last start"
     )
     command.set_defaults(profile="development")
     actions = command.add_subparsers(dest="action", required=True)

@@ -37,7 +37,7 @@ async def export(boot: Boot, tenant: str, user_id: str, clock: Clock) -> None:
         RequestError: `not_found`.
     """
     async with (
-        on_record(boot, tenant, EXPORT, clock, user_id) as (trail, _),
+        on_record(boot, tenant, EXPORT, clock, user_id) as (trail, _, _),
         _opened(boot, clock) as (database, memory),
     ):
         person = Erasing(PersonErasure(database), memory.erasure, trail, clock).person(
@@ -60,7 +60,7 @@ async def erase(boot: Boot, tenant: str, user_id: str, clock: Clock) -> bool:
         RequestError: `not_found`.
     """
     async with (
-        on_record(boot, tenant, ERASE, clock, user_id) as (trail, who),
+        on_record(boot, tenant, ERASE, clock, user_id) as (trail, who, _),
         _opened(boot, clock) as (database, memory),
     ):
         erasing = Erasing(PersonErasure(database), memory.erasure, trail, clock)

@@ -114,10 +114,12 @@ class Erasing:
         if forgotten.windows is None:
             return Report(row, is_complete=False)
         counted = await self._rows.counted(person.tenant, row.person, forgotten.windows)
+        proved_by = row.request
         if row.state != "settling" or counted.erased != row.erased:
             # First the proof: what ends without one is never asked for it again.
             await self._prove(principal, person, Report(counted, is_complete=True))
-        done = await self._rows.end(person.tenant, row.person, self._clock.now())
+            proved_by = request_id.get()
+        done = await self._rows.end(person.tenant, row.person, proved_by, self._clock.now())
         settled_at = None if done.ended_at is None else done.ended_at + SETTLE_S
         return Report(done, is_complete=True, settled_at=settled_at)
 

@@ -127,6 +127,18 @@ def test_a_file_of_sign_on_that_is_not_there_gives_1(
     assert (code, lines) == (1, [f"error: {file}:{line}: {key}: {why}", "1 error"])
 
 
+def test_whether_texts_in_clear_are_read_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    for written, said in (
+        ("", "texts in clear are read"),
+        ("encryption: {refuse_clear: true}", "texts in clear are refused"),
+    ):
+        file.write_text(f"server: {{port: 8000}}\n{written}\n")
+        _, lines = run([file], {}, "development")
+        (line,) = [each for each in lines if each.startswith("encryption ")]
+        assert said in line
+
+
 def test_who_is_counted_what_is_kept_and_where_heads_lie_is_said(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("server: {port: 8000}\n")

@@ -94,9 +94,9 @@ def test_one_issuer_is_one_tenants() -> None:
         identities_of(settings(sso=ENTRA, sso_providers={"other": {**ENTRA, "tenant": "other"}}))
 
 
-@pytest.mark.parametrize("name", ["key", "os", "azure-ad"])
+@pytest.mark.parametrize("name", ["client", "key", "os", "azure-ad"])
 def test_no_provider_takes_a_name_that_is_somebody_elses(name: str) -> None:
-    """Subjects of API keys begin with `key:`, those of commands on the machine with `os:`."""
+    """Subjects of API keys begin with `key:`, of programs with `client:`, of commands on the machine with `os:`."""
     for other in ({**ENTRA, "tenant_id": "t-2"}, SAML):
         with pytest.raises(ConfigError):
             identities_of(settings(sso=ENTRA, sso_providers={name: other}))

@@ -23,6 +23,8 @@ def load(tmp_path: Path, limits: str) -> LimitSettings:
         ("{requests: {tenant: {chats: {per_minute: 6}}}}", "limits.requests.tenant.chats"),
         ("{requests: {team: {}}}", "limits.requests.team"),
         ("{networks: [10.0.0.1/8]}", "no bits beside its mask"),
+        # An allow-list that came out empty is not leave for everybody.
+        ("{networks: []}", "limits.networks"),
         ("{tenants: {acme: {networks: []}}}", "limits.tenants.acme.networks"),
         ("{in_flight: 0}", "limits.in_flight"),
         ("{tokens: {tenant: {per_day: 1}}}", "limits.tokens.tenant.per_day"),

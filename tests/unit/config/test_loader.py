@@ -200,6 +200,8 @@ def test_a_missing_variable_never_makes_a_block_wrong(tmp_path: Path) -> None:
         ("routing:\n  fallback_platforms: [openai, openai]", 1, "routing", "write each once"),
         ("routing:\n  weights: {cost: 0, latency: 0, quality: 0}", 2, "routing.weights", "cost: 1"),
         ("routing:\n  deadline_s: 200", 1, "routing", "max_deadline_s of 200 or more"),
+        ("privacy:\n  kinds: [emial]", 2, "privacy.kinds[0]", "one of card, iban"),
+        ("privacy:\n  kinds: []", 2, "privacy.kinds", "expected a list of 1 or more; for example"),
         ("sso:\n  client_id: x", 1, "sso.provider", "for example `provider: azure_ad`"),
         ("rbac:\n  policies:\n    - {}", 3, "rbac.policies[0].policy_file", "rbac.yaml"),
         ("server:\n  port: 1\n  port: 2", 3, "server.port", "twice, first in line 2"),

@@ -33,9 +33,9 @@ def test_a_directory_is_its_providers_tenants() -> None:
 @pytest.mark.parametrize(
     ("scim", "tenant", "key"),
     [
-        ([{"provider": "odic"}], "acme", "scim.provider"),
-        ([{"provider": "oidc"}, {"provider": "oidc"}], "acme", "scim"),
-        ([{"provider": "oidc"}, {"provider": "other-1"}], "acme1", "scim"),
+        ([{"provider": "odic"}], "acme", "scim[0].provider"),
+        ([{"provider": "oidc"}, {"provider": "oidc"}], "acme", "scim[1]"),
+        ([{"provider": "oidc"}, {"provider": "other-1"}], "acme1", "scim[1]"),
     ],
 )
 def test_a_directory_that_would_watch_over_nobody_is_refused(
@@ -63,7 +63,24 @@ def test_a_rule_gives_no_role_that_there_is_not(tmp_path: Path) -> None:
         Standing(rules, {"agent": frozenset()}, changes, ManualClock())
 
 
+def test_check_names_a_provider_that_a_directory_shuts_out(tmp_path: Path) -> None:
+    """Of the same tenant alone, and where whoever is not known is to stay out."""
+    plain = "provider: oidc, client_id: a, tenant: "
+    text = (
+        f"sso: {{{plain}acme, issuer: 'https://login.acme.test'}}\nsso_providers:\n"
+        f"  second: {{{plain}acme, issuer: 'https://second.test'}}\n"
+        f"  other: {{{plain}globex, issuer: 'https://other.test'}}\n"
+    )
+    for required, told in ((True, 1), (False, 0)):
+        scim = f"scim: [{{provider: oidc, require_provisioned: {str(required).lower()}}}]\n"
+        (tmp_path / "x.yaml").write_text(text + scim)
+        code, lines = check.run([tmp_path / "x.yaml"], {}, "development")
+        found = [line for line in lines if line.startswith("warning: nobody of second comes in")]
+        assert (code, len(found)) == (0, told)
+
+
 def test_check_says_what_is_wrong_with_a_directory(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("scim: [{provider: nobody}]\n")
     code, lines = check.run([tmp_path / "x.yaml"], {}, "development")
-    assert (code, "scim.provider" in lines[0]) == (1, True)
+    said = "x.yaml:1: scim[0].provider: there is no provider nobody; there are: none, write one"
+    assert (code, said in lines[0]) == (1, True)

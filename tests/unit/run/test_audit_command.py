@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from actors.audit import read_keys
 from deployments.cli import main
 from routing.clock import SystemClock, rfc3339
 
@@ -28,11 +29,55 @@ def chain(home: Path) -> Path:
     return folder / "000001.jsonl"
 
 
+def records(home: Path, action: str) -> list[tuple[str, str]]:
+    """The outcome and the reason of every record of an action, in their order."""
+    rows = [orjson.loads(line)["b"] for line in chain(home).read_bytes().splitlines()]
+    told = [row for row in rows if row.get("action") == action]
+    return [(row["outcome"], row["reason"]) for row in told]
+
+
+def test_which_key_a_command_was_about_and_what_it_may_do_are_on_record(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the words that stand there of the same over HTTP; and found under the key's id."""
+    narrow = ["--role", "service", "--scope", "chat:create", "--days", "1"]
+    assert main(["keys", "create", "x", *narrow]) == 0
+    first = capsys.readouterr().out.split("_")[1]
+    assert main(["keys", "rotate", first, "--hours", "2"]) == 0
+    second = capsys.readouterr().out.split("_")[1]
+    assert main(["keys", "revoke", second]) == 0
+    gives = "gives:service scope:chat:create expires_in_s:86400"
+    assert records(home, "keys create") == [("begun", gives), ("done", f"{gives} key:{first}")]
+    replaced = f"overlap_s:7200 key:{second} replaces:key:{first}"
+    assert records(home, "keys rotate") == [("begun", "overlap_s:7200"), ("done", replaced)]
+    assert records(home, "keys revoke") == [("begun", ""), ("done", f"key:{second}")]
+    for key_id, action in ((first, "keys rotate"), (second, "keys revoke")):
+        capsys.readouterr()
+        assert main(["audit", "search", "--object", key_id]) == 0
+        assert capsys.readouterr().out.count(action) == 2, "begun and done"
+
+
+@pytest.mark.parametrize("action", ["revoke", "rotate"])
+def test_what_was_not_done_to_a_key_is_on_record_as_failed(
+    home: Path, action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also not with what was written in the place of an id: it may be a whole key."""
+    assert main(["keys", action, "smk_0_nosuch"]) == 1
+    assert "no live key" in capsys.readouterr().err
+    told = records(home, f"keys {action}")
+    assert [outcome for outcome, _ in told] == ["begun", "failed"]
+    assert told[1][1] == "unknown_key"
+    assert b"smk_0_nosuch" not in chain(home).read_bytes()
+
+
 def test_what_is_done_to_keys_is_on_record_and_holds_together(
     home: Path, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By whom of this machine's users, before and after; without the name, the key or its secret."""
-    key_id = key.split("_")[1]
+    """By whom of this machine's users, before and after; without the key's name or its secret.
+
+    Its id is no secret: it is what the records of whoever calls with the key go by.
+    """
+    _, key_id, secret = key.split("_", 2)
     assert main(["keys", "revoke", key_id]) == 0
     assert main(["audit", "verify"]) == 0
     assert "hold together" in capsys.readouterr().out
@@ -41,8 +86,25 @@ def test_what_is_done_to_keys_is_on_record_and_holds_together(
     assert len(lines) == 4
     assert all("by=os:" in line for line in lines)
     kept = b"".join(path.read_bytes() for path in (home / "audit").rglob("*.jsonl"))
-    for secret in ("help desk", "Ann", key, key_id):
-        assert secret.encode() not in kept
+    for text in ("help desk", "Ann", key, secret):
+        assert text.encode() not in kept
+    assert f"key:{key_id}".encode() in kept
+
+
+def test_whoever_runs_the_service_finds_who_is_behind_a_pseudonym(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the tenant's people, and no other's; that it was asked is on record."""
+    assert main(["keys", "create", "x", "--person", "okta:00u1a2b3"]) == 0
+    capsys.readouterr()
+    hidden = read_keys(home / "audit.keys").pseudonym("okta:00u1a2b3")
+    assert main(["audit", "who", hidden]) == 0
+    assert capsys.readouterr().out == "okta:00u1a2b3\n"
+    assert main(["audit", "who", hidden, "--tenant", "another"]) == 1
+    assert main(["audit", "who", "h:0000"]) == 1
+    assert "okta:00u1a2b3" not in capsys.readouterr().out
+    assert main(["audit", "search", "--action", "audit who"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 6, "each begun and done"
 
 
 def test_without_an_audit_log_no_key_is_made(

@@ -1,16 +1,18 @@
 """`supportmax data`: rows of before are sealed, an old key may go, and a tenant is forgotten on record."""
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from actors.database import Conversations, NewTurn, open_database
-from actors.sealing.errors import SealBroken
+from actors.sealing.errors import ClearRefused, SealBroken
 from config.encryption import EncryptionSettings
 from deployments.boot import Boot
 from deployments.database import address_of
-from deployments.key_management.command import forget_tenant, reseal
+from deployments.key_management.command import forget_tenant, reseal, verify
 from deployments.key_management.opening import make_own_keys, sealed_store
 from routing.clock import SystemClock
 from routing.errors import RequestError
@@ -57,6 +59,38 @@ async def test_rows_of_before_are_sealed_and_an_old_key_may_go_afterwards(boot: 
     assert "turn.text: 1 rows, 0 sealed anew\n" in lines
     boot.data_keys.write_text(f"{new}\n")
     assert await told(boot) == [CANARY]
+
+
+async def test_it_is_said_when_clear_texts_can_be_refused_and_then_they_are(boot: Boot) -> None:
+    """Counted by looking: after a walk over everything, and whenever somebody asks."""
+    await write_in_clear(boot)
+    lines: list[str] = []
+    safe = "nothing is in clear: encryption.refuse_clear: true can be switched on\n"
+    assert not await verify(boot, SystemClock(), lines.append)
+    assert lines == [
+        "turn.text: 1 rows, 1 in clear, 0 cannot be read\n",
+        "1 texts, 1 in clear, 0 cannot be read\n",
+    ]
+    assert await reseal(boot, SystemClock(), lines.append)
+    assert lines[-2:] == ["1 texts, 0 in clear, 0 cannot be read\n", safe]
+    strict = boot.home / "strict.yaml"
+    strict.write_text("encryption: {refuse_clear: true}\n")
+    boot = replace(boot, config=(strict,))
+    lines.clear()
+    assert await verify(boot, SystemClock(), lines.append)
+    assert safe not in lines
+    settings = EncryptionSettings(refuse_clear=True)
+    address = address_of(boot)
+    async with sealed_store(address, boot, settings, SystemClock()) as database:
+        turns = await Conversations(database).history("northwind", "c", 10)
+        assert [turn.text for turn in turns or ()] == [CANARY]
+        planted = text("UPDATE turn SET text = 'planted'")
+        await database.write(lambda connection: connection.execute(planted).close())
+        with pytest.raises(ClearRefused):
+            await Conversations(database).history("northwind", "c", 10)
+    lines.clear()
+    assert not await verify(boot, SystemClock(), lines.append)
+    assert lines[-1].startswith("encryption.refuse_clear is on")
 
 
 async def test_without_the_key_that_wraps_nothing_is_changed_and_it_says_so(boot: Boot) -> None:

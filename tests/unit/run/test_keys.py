@@ -1,10 +1,15 @@
 """The keys command, on a data directory of its own."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from actors.database import Accounts, open_database
 from deployments.cli import main
+from deployments.security.api_keys import ApiKeys
+from deployments.security.pepper import read_pepper
+from routing.clock import SystemClock
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +50,34 @@ def test_a_key_is_narrowed_and_replaced(capsys: pytest.CaptureFixture[str]) -> N
     listed = capsys.readouterr().out.strip().splitlines()
     assert len(listed) == 2
     assert all("only chat:create  from 10.0.0.0/8  until " in line for line in listed)
+
+
+async def test_a_key_that_was_made_for_somebody_is_theirs(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what replaces it is whose it is said to be: nobody's, if nobody is named."""
+    arguments = ["keys", "create", "ann's", "--role", "supervisor", "--person", "okta:00u1a2b3"]
+    assert await asyncio.to_thread(main, arguments) == 0
+    first = capsys.readouterr().out.strip()
+    rotating = ["keys", "rotate", first.split("_")[1]]
+    assert await asyncio.to_thread(main, rotating) == 0
+    second = capsys.readouterr().out.strip()
+    database = open_database(home / "supportmax.sqlite")
+    accounts = Accounts(database, read_pepper(home / "api-keys.pepper"))
+    keys = ApiKeys(accounts, {"supervisor": frozenset()}, SystemClock())
+    ann, nobody = [await keys.authenticate(secret) for secret in (first, second)]
+    await database.aclose()
+    assert (ann.person, ann.is_somebody) == ("okta:00u1a2b3", True)
+    assert nobody.is_somebody is False
+    assert await asyncio.to_thread(main, ["keys", "list"]) == 0
+    assert capsys.readouterr().out.count("of okta:00u1a2b3") == 1
+
+
+@pytest.mark.parametrize(
+    "person", ["", "ann", "key:0123", "os:0", "client:a", "okta:", "okta: ann", "Okta:1"]
+)
+def test_a_key_is_nobody_s_who_could_not_sign_on(person: str) -> None:
+    assert main(["keys", "create", "x", "--person", person]) == 1
 
 
 @pytest.mark.parametrize(

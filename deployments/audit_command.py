@@ -1,4 +1,4 @@
-"""`supportmax audit`: verify the chains, search them, export them; also while SupportMax runs."""
+"""`supportmax audit`: verify the chains, search them, export them, name people; also while SupportMax runs."""
 
 import os
 import sys
@@ -14,9 +14,10 @@ from actors.audit.ocsf import ocsf_line
 from actors.audit.verify import Report, verify
 from actors.database.audit_events import SEARCH_MAX, AuditCursor, AuditEvent, AuditEvents
 from actors.database.engine import open_database
+from actors.database.names_kept import names_kept
 from config.audit import AuditSettings
 from config.loader import load_settings
-from deployments.auditing import heads_of, keys_of
+from deployments.auditing import heads_of, keys_of, on_record
 from deployments.boot import Boot
 from deployments.database import address_of
 from deployments.ingress.audit import query_of
@@ -86,6 +87,31 @@ async def export(boot: Boot, tenant: str | None, asked: Mapping[str, str], clock
     async for event in _found(boot, tenant, asked, clock):
         sys.stdout.buffer.write(ocsf_line(event))
     sys.stdout.buffer.flush()
+
+
+async def who(boot: Boot, tenant: str, pseudonym: str, clock: Clock) -> bool:
+    """Print who of the tenant is behind a pseudonym of the log; whether somebody known here is.
+
+    That it was asked is on record itself.
+
+    Raises:
+        AuditUnavailable: that could not be put on record, and nothing is told.
+    """
+    database = open_database(address_of(boot))
+    try:
+        await database.migrate()
+        async with on_record(boot, tenant, "audit who", clock, pseudonym):
+            keys = keys_of(boot, _settings(boot))
+            async for name in names_kept(database, tenant):
+                if pseudonym in keys.pseudonyms(name):
+                    sys.stdout.write(f"{name}\n")
+                    return True
+    finally:
+        await database.aclose()
+    sys.stdout.write(
+        "nobody who is known here; whoever you think of is sought by: audit search --subject ID\n"
+    )
+    return False
 
 
 async def _found(

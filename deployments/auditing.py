@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from actors.audit import AuditKeys, AuditLog, make_keys, open_chain, read_keys
 from actors.audit.anchor import Anchoring, process_name
@@ -16,6 +17,7 @@ from deployments.boot import Boot
 from deployments.security.principal import Principal
 from deployments.security.trail import MACHINE, Deed, Trail
 from routing.clock import Clock
+from routing.errors import SupportMaxError
 
 
 class AuditDesk:
@@ -48,13 +50,27 @@ class AuditDesk:
         await self._indexing.aclose()
 
 
+class Recorded(NamedTuple):
+    """For what has more to say on record: its trail and who does it, and `words` of what came of it."""
+
+    trail: Trail
+    who: Principal
+    words: list[str]
+
+
 @contextlib.asynccontextmanager
 async def on_record(
-    boot: Boot, tenant: str, action: str, clock: Clock, about: str = ""
-) -> AsyncIterator[tuple[Trail, Principal]]:
+    boot: Boot,
+    tenant: str,
+    action: str,
+    clock: Clock,
+    about: str = "",
+    intent: Sequence[str] = (),
+) -> AsyncIterator[Recorded]:
     """What is done inside to `about`, by whoever may use this machine, is on record before and after.
 
-    The result is for what has more to say on record of it.
+    Before, with the words of `intent`; after, with those and the result's. Where the inside
+    raises it is recorded as failed, so what was not done must raise in here.
 
     Raises:
         AuditUnavailable: it cannot be, and the inside was not begun.
@@ -67,13 +83,15 @@ async def on_record(
     log = AuditLog(lambda: open_chain(boot.audit, name, keys, clock), clock)
     trail, who = Trail(log, keys, clock), Principal(tenant, f"{MACHINE}{os.getuid()}")
     try:
-        await trail.commit(who, Deed(action, "begun", about))
+        await trail.commit(who, Deed(action, "begun", about, words=tuple(intent)))
+        recorded = Recorded(trail, who, list(intent))
         try:
-            yield trail, who
-        except BaseException:
-            trail.note(who, Deed(action, "failed", about))
+            yield recorded
+        except BaseException as error:
+            code = error.code if isinstance(error, SupportMaxError) else ""
+            trail.note(who, Deed(action, "failed", about, reason=code))
             raise
-        trail.note(who, Deed(action, "done", about))
+        trail.note(who, Deed(action, "done", about, words=tuple(recorded.words)))
     finally:
         await log.aclose()
         await Anchoring(log, heads, keys, clock).aclose()

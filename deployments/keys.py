@@ -1,6 +1,7 @@
 """`supportmax keys`: make, list and revoke API keys, also while SupportMax runs."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -12,9 +13,13 @@ from deployments.boot import Boot
 from deployments.database import address_of
 from deployments.security.client_address import networks_of
 from deployments.security.pepper import make_pepper, read_pepper
+from deployments.security.principal import API_KEY
 from deployments.security.rbac import roles_of
 from routing.clock import Clock, rfc3339
 from routing.errors import RequestError
+
+# A provider's name and its id of somebody; keys and commands on this machine are called otherwise.
+_PERSON = re.compile(r"(?!key:|os:|client:)[a-z0-9-]{1,32}:[^\x00-\x20\x7f]{1,255}")
 
 
 async def create(
@@ -26,12 +31,17 @@ async def create(
     scopes: frozenset[str] = frozenset(),
     networks: tuple[str, ...] = (),
     days: float | None = None,
+    person: str | None = None,
 ) -> None:
     """Print a new key, alone on standard output: nobody can be shown it again.
 
+    It is `person`'s, as a key is that they made themselves: it ends with them, and does not approve
+    what they asked for. None is nobody's, for programs.
+
     Raises:
-        RequestError: there is no such role, scope or network.
+        RequestError: there is no such role, scope or network, or nobody can be called so.
     """
+    _must_be_somebody(person)
     settings = load_settings(boot.config, os.environ, boot.profile).settings
     known = roles_of(settings.rbac).grants
     if unknown := [role for role in roles if role not in known]:
@@ -49,10 +59,16 @@ async def create(
     database = open_database(address_of(boot))
     try:
         await database.migrate()
-        async with on_record(boot, tenant, "keys create", clock):
+        intent = [f"gives:{role}" for role in sorted(set(roles))]
+        intent += [f"scope:{scope}" for scope in sorted(scopes)]
+        if expires_at is not None:
+            intent.append(f"expires_in_s:{expires_at - now:.0f}")
+        async with on_record(boot, tenant, "keys create", clock, intent=intent) as recorded:
             made = await _accounts(boot, database).create_key(
-                tenant, name, frozenset(roles), now, expires_at, scopes or None, networks or None
-            )
+                tenant, name, frozenset(roles), now, expires_at, scopes or None, networks or None,
+                person,
+            )  # fmt: skip
+            recorded.words.append(f"{API_KEY}{made.key.key_id}")
     finally:
         await database.aclose()
     sys.stdout.write(made.secret + "\n")
@@ -72,13 +88,16 @@ async def show(boot: Boot, tenant: str) -> None:
         await database.aclose()
 
 
-async def rotate(boot: Boot, tenant: str, key_id: str, hours: float, clock: Clock) -> None:
-    """Print the key that replaces another, which opens so many hours more.
+async def rotate(
+    boot: Boot, tenant: str, key_id: str, hours: float, clock: Clock, person: str | None = None
+) -> None:
+    """Print the key that replaces another, which opens so many hours more, and is `person`'s.
 
     Raises:
         RequestError: the tenant has no such live key.
         ConflictError: it was replaced a moment ago, and both keys still open.
     """
+    _must_be_somebody(person)
     database = open_database(address_of(boot))
     try:
         await database.migrate()
@@ -87,14 +106,17 @@ async def rotate(boot: Boot, tenant: str, key_id: str, hours: float, clock: Cloc
         old = await accounts.find_key(key_id)
         ends_at = None if old is None else old.expires_at
         life_s = None if old is None or ends_at is None else ends_at - old.created_at
-        async with on_record(boot, tenant, "keys rotate", clock):
+        overlap_s = hours * 3600
+        intent = [f"overlap_s:{overlap_s:.0f}"]
+        async with on_record(boot, tenant, "keys rotate", clock, key_id, intent) as recorded:
             made = await accounts.replace_key(
-                tenant, key_id, now, hours * 3600, None if life_s is None else now + life_s
+                tenant, key_id, now, overlap_s, None if life_s is None else now + life_s, person
             )
+            if made is None:
+                raise _unknown(tenant, key_id)
+            recorded.words.extend([f"{API_KEY}{made.key.key_id}", f"replaces:{API_KEY}{key_id}"])
     finally:
         await database.aclose()
-    if made is None:
-        raise RequestError("unknown_key", f"{tenant} has no live key {key_id}")
     sys.stdout.write(made.secret + "\n")
 
 
@@ -107,17 +129,29 @@ async def revoke(boot: Boot, tenant: str, key_id: str, clock: Clock) -> None:
     database = open_database(address_of(boot))
     try:
         await database.migrate()
-        async with on_record(boot, tenant, "keys revoke", clock):
-            revoked = await Accounts(database).revoke_key(tenant, key_id, clock.now())
-        if not revoked:
-            raise RequestError("unknown_key", f"{tenant} has no live key {key_id}")
+        async with on_record(boot, tenant, "keys revoke", clock, key_id) as recorded:
+            if not await Accounts(database).revoke_key(tenant, key_id, clock.now()):
+                raise _unknown(tenant, key_id)
+            recorded.words.append(f"{API_KEY}{key_id}")
     finally:
         await database.aclose()
 
 
+def _unknown(tenant: str, key_id: str) -> RequestError:
+    return RequestError("unknown_key", f"{tenant} has no live key {key_id}")
+
+
+def _must_be_somebody(person: str | None) -> None:
+    """Return if a provider of identities could call somebody so, or nobody is named."""
+    if person is not None and not _PERSON.fullmatch(person):
+        message = "write a person as /auth/user/permissions shows them, like okta:00u1a2b3"
+        raise RequestError("invalid_person", message)
+
+
 def _ended(key: ApiKey) -> str:
-    """What narrows a key, and when it ends or ended."""
+    """Whose a key is, what narrows it, and when it ends or ended."""
     parts = [
+        "" if key.created_by is None else f"of {key.created_by}",
         "" if key.scopes is None else f"only {','.join(sorted(key.scopes))}",
         "" if key.networks is None else f"from {','.join(key.networks)}",
         "" if key.expires_at is None else f"until {rfc3339(key.expires_at)}",

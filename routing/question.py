@@ -52,5 +52,10 @@ class Question:
 
     def without_content(self, found: Mapping[str, tuple[Reason, ...]]) -> "Question":
         """This question to be kept: what could not be expressed in place of the tools and images."""
+        facts = self.facts
+        if not (
+            found or self.inexpressible or facts.tools or facts.response_schema or facts.images
+        ):
+            return self
         facts = replace(self.facts, tools=(), response_schema=None, images=())
         return replace(self, facts=facts, inexpressible=found)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.directory_server import provider
 from tests.tls import CERTIFICATE, certificate
 
 # Provisioning took 57 s on two busy cores, the start 18 s.
@@ -55,22 +56,14 @@ class ActiveDirectory:
 
     def settings(self, **changed: Any) -> Mapping[str, Any]:
         """A provider of people for it, to stand under `sso_providers`."""
-        password = self.folder / "service.password"
-        password.write_text(PASSWORD)
-        return {
-            "provider": "ldap",
-            "tenant": "acme",
-            "public_url": "https://support.acme.test",
-            "roles": [{"claim": "groups", "equals": PLANT, "role": "agent"}],
-            "directory": {
-                "url": "ldaps://127.0.0.1",
-                "ca_file": str(self.folder / "tls" / CERTIFICATE),
-                "bind_dn": "svc@acme.test",
-                "password_file": str(password),
-                "base_dn": BASE,
-                **changed,
-            },
+        directory = {
+            "url": "ldaps://127.0.0.1",
+            "ca_file": str(self.folder / "tls" / CERTIFICATE),
+            "bind_dn": "svc@acme.test",
+            "base_dn": BASE,
+            **changed,
         }
+        return provider("acme", PLANT, directory, self.folder, PASSWORD)
 
     def stop(self) -> None:
         """End it with all its processes."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.redis_servers import free_port
+from tests.ports import free_port
 from tests.tls import CERTIFICATE, certificate
 
 START_S = 20.0
@@ -143,23 +143,15 @@ class DirectoryServer:
 
     def settings(self, **changed: Any) -> Mapping[str, Any]:
         """A provider of people for it, to stand under `sso_providers`."""
-        password = self.folder / "service.password"
-        password.write_text(SERVICE_PASSWORD)
-        return {
-            "provider": "ldap",
-            "tenant": "plant",
-            "public_url": "https://support.acme.test",
-            "roles": [{"claim": "groups", "equals": STAFF, "role": "agent"}],
-            "directory": {
-                "url": f"ldaps://127.0.0.1:{self.port}",
-                "ca_file": str(self.folder / CERTIFICATE),
-                "bind_dn": SERVICE,
-                "password_file": str(password),
-                "base_dn": BASE,
-                "kind": "ldap",
-                **changed,
-            },
+        directory = {
+            "url": f"ldaps://127.0.0.1:{self.port}",
+            "ca_file": str(self.folder / CERTIFICATE),
+            "bind_dn": SERVICE,
+            "base_dn": BASE,
+            "kind": "ldap",
+            **changed,
         }
+        return provider("plant", STAFF, directory, self.folder, SERVICE_PASSWORD)
 
     def freeze(self) -> None:
         """Let it answer nobody, with every connection open."""
@@ -175,6 +167,21 @@ class DirectoryServer:
             self.thaw()
             self.process.kill()
             self.process.wait(STOP_S)
+
+
+def provider(
+    tenant: str, staff: str, directory: Mapping[str, Any], folder: Path, password: str
+) -> Mapping[str, Any]:
+    """A provider whose people of the group `staff` are agents; the password's file is put into `folder`."""
+    file = folder / "service.password"
+    file.write_text(password)
+    return {
+        "provider": "ldap",
+        "tenant": tenant,
+        "public_url": "https://support.acme.test",
+        "roles": [{"claim": "groups", "equals": staff, "role": "agent"}],
+        "directory": {"password_file": str(file), **directory},
+    }
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,6 +15,8 @@ from urllib.parse import urljoin
 
 import httpx2
 import yaml
+
+from tests.ports import free_port
 
 START_S = 30.0
 STOP_S = 5.0
@@ -100,9 +101,7 @@ class Idp:
 @contextmanager
 def identity_provider(folder: Path, callbacks: list[str], audience: str) -> Iterator[Idp]:
     """Start one with one person and one client; stop it at the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     config = folder / "config"
     config.mkdir(parents=True)

@@ -33,7 +33,8 @@ from deployments.simulators.key_service import KeyFault, KeyService, answered
 from deployments.simulators.key_vault import key_vault
 from deployments.simulators.vault_transit import vault_transit
 from routing.clock import SystemClock
-from tests.judges.judge import REPOSITORY, free_port, program, serving
+from tests.judges.judge import REPOSITORY, program, serving
+from tests.ports import free_port
 from tests.tls import CERTIFICATE, certificate
 
 REGION = "eu-central-1"

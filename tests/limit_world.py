@@ -9,6 +9,7 @@ from actors.lease_store import LEASE_S, Claim, LeaseStore, LimitKey, Loan
 from actors.window_store import StoreUnavailable
 from deployments.security.leased_limits import LeasedLimits
 from deployments.security.limit_account import Demand
+from deployments.security.shares import Shares
 from routing.clock import Clock
 from routing.gcra import Bucket, Rate
 
@@ -74,11 +75,14 @@ class ModelLeases(LeaseStore):
         """There is nothing to close."""
 
 
-def demand(
-    rate: Rate, replicas: int = 4, cost: float = 1.0, scope: str = "tenant", tenant: str = "acme"
-) -> Demand:
+def demand(rate: Rate, cost: float = 1.0, scope: str = "tenant", tenant: str = "acme") -> Demand:
     key = LimitKey(tenant, scope, "" if scope == "tenant" else "ann")
-    return Demand(scope, key, rate, rate.share(replicas), cost)
+    return Demand(scope, key, rate, cost)
+
+
+def part(clock: Clock, share: float = 0.25) -> Shares:
+    """What a replica has of every limit where it decides alone: a quarter, and always had."""
+    return Shares.fixed(clock, share)
 
 
 @dataclass
@@ -91,7 +95,8 @@ class Replicas:
     admitted: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.all = [LeasedLimits(self.store, f"r{n}", self.clock) for n in range(self.count)]
+        even = part(self.clock, 1 / max(1, self.count))
+        self.all = [LeasedLimits(self.store, f"r{n}", even, self.clock) for n in range(self.count)]
 
     async def press(self, asked: Demand, until: float, every_s: float) -> None:
         """Every replica asks all the time until then."""

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 import httpx2
 
 from deployments import flags
+from tests.ports import free_port
 from tests.servers import Simulators
 
 REPOSITORY = Path(__file__).parent.parent
@@ -175,13 +175,6 @@ def refused(
         timeout=60.0,
         check=False,
     )
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_gone(product: Product, within_s: float = 10.0) -> None:

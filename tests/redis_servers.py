@@ -6,7 +6,6 @@ Never the one that a system may run on 6379.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 START_S = 10.0
 STOP_S = 5.0
@@ -158,10 +159,3 @@ def _wait_for_agreement(nodes: list[RedisServer]) -> None:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def free_port() -> int:
-    """A port nobody has just now."""
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        return int(probing.getsockname()[1])

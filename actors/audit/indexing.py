@@ -7,7 +7,6 @@ nothing is lost. What lies behind the last seal is not read; it may yet be undon
 import asyncio
 import contextlib
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import orjson
 
 from actors.audit.folder import chains_in, file_name
 from actors.audit.log import AuditLog
-from actors.audit.record import LINE_MAX, record_in, take_apart
+from actors.audit.record import LINE_MAX, AuditRecord, record_in, take_apart
 from actors.database.audit_events import AuditEvent, AuditEvents, AuditPosition
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from routing.clock import Clock
@@ -77,8 +76,7 @@ def _read(folder: Path, at: AuditPosition) -> tuple[list[AuditEvent], AuditPosit
                 body: JsonObject = orjson.loads(taken.body)
                 number = int(str(body["n"]))
                 if body["k"] == "record":
-                    record = asdict(record_in(body))
-                    waiting.append(AuditEvent(chain=folder.name, n=number, **record))
+                    waiting.append(_event(folder.name, number, record_in(body)))
                 elif body["k"] == "seal":
                     kept, waiting = [*kept, *waiting], []
                     place = AuditPosition(folder.name, file, byte, number, taken.head)
@@ -86,6 +84,25 @@ def _read(folder: Path, at: AuditPosition) -> tuple[list[AuditEvent], AuditPosit
                         return kept, place
         file, byte = file + 1, 0
     return kept, place
+
+
+def _event(chain: str, number: int, record: AuditRecord) -> AuditEvent:
+    return AuditEvent(
+        tenant=record.tenant,
+        at_ms=record.at_ms,
+        chain=chain,
+        n=number,
+        action=record.action,
+        outcome=record.outcome,
+        subject=record.subject,
+        credential=record.credential,
+        object=record.object,
+        permission=record.permission,
+        reason=record.reason,
+        request=record.request,
+        status=record.status,
+        count=record.count,
+    )
 
 
 class Indexing:

@@ -22,7 +22,7 @@ from actors.database.knowledge_rows import Edge, PassageRow, node_of
 from actors.knowledge.document import Hit, Passage, Source
 from actors.knowledge.embed import Vectors, unpacked
 from actors.knowledge.relations import Relations, relate
-from actors.knowledge.terms import Scores, TermIndex, count_terms
+from actors.knowledge.terms import Scores, TermIndex, asked_for, count_terms
 from actors.knowledge.tokenise import tokenise
 
 # What a title shares with a question counts beside the text, as chosen on the odd ones of 97
@@ -106,8 +106,9 @@ class KnowledgeIndex:
     def by_words(self, words: Sequence[str], reach: Audience) -> Scores:
         """How much of a question each passage shares that `reach` may read."""
         view = self.views[reach]
-        scores = view.bodies.scores(words)
-        scores += TITLE_WEIGHT * view.titles.scores(words)
+        asked = asked_for(words)
+        scores = view.bodies.scores(asked)
+        scores += TITLE_WEIGHT * view.titles.scores(asked)
         return scores
 
     def numbers_of(
@@ -138,9 +139,9 @@ class KnowledgeIndex:
 
     def shared(self, query: str, number: int, reach: Audience) -> list[tuple[str, float, float]]:
         """What a passage's words add to its score: term, in its text, in its title; the most first."""
-        view, words = self.views[reach], tokenise(query)
-        bodies = view.bodies.shared(words, number)
-        titles = view.titles.shared(words, number)
+        view, asked = self.views[reach], asked_for(tokenise(query))
+        bodies = view.bodies.shared(asked, number)
+        titles = view.titles.shared(asked, number)
         parts = [
             (term, bodies.get(term, 0.0), titles.get(term, 0.0)) for term in {**bodies, **titles}
         ]

@@ -12,10 +12,11 @@ pairs, which as Python strings would take as much memory as the passages.
 import hashlib
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
 from math import log
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 QUERY_WORDS_MAX = 512
 
 Scores = NDArray[np.float32]
+Asked: TypeAlias = Mapping[int, tuple[str, int]]
+"""The words and pairs of a question by their keys, and how often each stands in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +39,37 @@ class TermIndex:
     rows: NDArray[np.int32]
     weights: NDArray[np.float32]
 
-    def scores(self, words: Sequence[str]) -> Scores:
+    def scores(self, asked: Asked) -> Scores:
         """How much of the question each text shares, a number from 0 on for each."""
         found = np.zeros(self.size, dtype=np.float32)
-        for _, weight, span in self._postings(words):
-            # Half the time of `found[rows] += weights`, which reads the places and writes them back.
-            np.add.at(found, self.rows[span], weight * self.weights[span])
+        hits = [(span, weight) for _, weight, span in self._postings(asked)]
+        if hits:
+            # Half the time of `found[rows] += weights`, which reads the places and writes them back;
+            # and all at once, because for a short list what takes time is the call.
+            rows = np.concatenate([self.rows[span] for span, _ in hits])
+            weights = np.concatenate([weight * self.weights[span] for span, weight in hits])
+            np.add.at(found, rows, weights)
         return found
 
-    def shared(self, words: Sequence[str], row: int) -> dict[str, float]:
+    def shared(self, asked: Asked, row: int) -> dict[str, float]:
         """The words and pairs that text `row` shares with the question, and what each adds."""
         parts: dict[str, float] = {}
-        for term, weight, span in self._postings(words):
+        for term, weight, span in self._postings(asked):
             place = np.searchsorted(self.rows[span], row)
             if place < span.stop - span.start and self.rows[span.start + place] == row:
                 parts[term] = float(weight * self.weights[span.start + place])
         return parts
 
-    def _postings(self, words: Sequence[str]) -> Iterator[tuple[str, np.float32, slice]]:
+    def _postings(self, asked: Asked) -> Iterator[tuple[str, np.float32, slice]]:
         """The question's terms that occur, how much each weighs in it, and where its postings are."""
-        asked = _keyed(words[:QUERY_WORDS_MAX])
         if not len(self.keys) or not asked:
             return
         digests = np.fromiter(asked, np.uint64, len(asked))
         places = np.minimum(np.searchsorted(self.keys, digests), len(self.keys) - 1)
         known = self.keys[places] == digests
-        for (term, times), place, is_known in zip(asked.values(), places, known, strict=True):
+        for (term, times), place, is_known in zip(
+            asked.values(), places.tolist(), known.tolist(), strict=True
+        ):
             if is_known:
                 span = slice(int(self.starts[place]), int(self.starts[place + 1]))
                 yield term, np.float32(1 + log(times)), span
@@ -124,8 +132,9 @@ def _firsts(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     return np.flatnonzero(is_first)
 
 
-def _keyed(words: Sequence[str]) -> dict[int, tuple[str, int]]:
-    """The words and pairs of a question by their keys, and how often each stands in it."""
+def asked_for(words: Sequence[str]) -> Asked:
+    """A question's words and pairs, for any index."""
+    words = words[:QUERY_WORDS_MAX]
     singles = np.fromiter(map(_digest, words), np.uint64, len(words))
     keys = [*singles.tolist(), *_paired(singles[:-1], singles[1:]).tolist()]
     terms = [*words, *(f"{one} {other}" for one, other in pairwise(words))]

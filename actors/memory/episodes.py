@@ -96,9 +96,10 @@ class Episodes:
         after = _mark(head.incarnation, first - 1)
         keys = await self._sealing.to_seal(tenant)
         items = [_item(keys, key, head.incarnation, row) for row in rows]
-        told, _ = await asyncio.gather(
-            self._extend(key, after, items), self._catch_up(tenant, conversation_id, head)
-        )
+        telling = self._extend(key, after, items)
+        if not _is_behind(head):
+            return await telling
+        told, _ = await asyncio.gather(telling, self._catch_up(tenant, conversation_id, head))
         return told
 
     async def _from_the_truth(
@@ -130,10 +131,9 @@ class Episodes:
 
     async def _catch_up(self, tenant: str, conversation_id: str, head: Head) -> Head:
         """Fold into the summary what has left the window."""
-        until = head.last_seq - WINDOW_TURNS
-        if until <= head.summary_seq or not head.incarnation:
+        if not _is_behind(head):
             return head
-        until = min(until, head.summary_seq + FOLD_MAX)
+        until = min(head.last_seq - WINDOW_TURNS, head.summary_seq + FOLD_MAX)
         try:
             gone = await self._conversations.between(
                 tenant, conversation_id, head.summary_seq, until
@@ -173,6 +173,11 @@ class Episodes:
         except StoreUnavailable:
             return False
         return True
+
+
+def _is_behind(head: Head) -> bool:
+    """Whether turns have left the window that are not in the summary."""
+    return bool(head.incarnation) and head.last_seq - WINDOW_TURNS > head.summary_seq
 
 
 def _key(tenant: str, user_id: str | None, conversation_id: str) -> Key:

@@ -137,6 +137,7 @@ def _budgets(budgets: BudgetRoutes) -> list[Operation]:
             "PUT", "/admin/budgets/{id}", "Make a budget, or change one",
             "budgets:configure", "admin", "action", budgets.put,
             budget_schema.BudgetRow, budget_schema.BudgetBody, conflict=configured,
+            intent=budgets.intent,
         ),
         Operation(
             "DELETE", "/admin/budgets/{id}", "Take a budget away",

@@ -23,7 +23,10 @@ class ApprovalOutcome(BaseModel):
 
 
 class ApprovalRow(BaseModel):
-    """A call that a human has to agree to, exactly as it will run."""
+    """A call that a human has to agree to, exactly as it will run.
+
+    What a key asked for that is nobody's takes two people: `first_approved_by` is the first of them.
+    """
 
     id: str
     state: State
@@ -36,6 +39,7 @@ class ApprovalRow(BaseModel):
     conversation_id: str | None
     requested_at: str
     expires_at: str
+    first_approved_by: str | None
     decided_by: str | None
     decided_at: str | None
     outcome: ApprovalOutcome | None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from actors.database.approvals import STATES, ApprovalRow, Approvals
+from deployments.ingress.parameters import number, word
 from deployments.ingress.routes import Call, reply
 from deployments.mcp_gateway.business.approval_queue import DECIDE, requester_of
 from routing.clock import Clock, rfc3339
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from deployments.ingress.approval_schema import ApprovalBody
     from deployments.mcp_gateway.gateway import Gateway
 
-QUERY = {
-    "state": "waiting, approved, denied or expired; without it all",
-    "limit": "how many, 1 to 200; 50 without it",
-}
 LIMIT = 50
 LIMIT_MAX = 200
+QUERY = {
+    "state": word("how far they are; without it all", *STATES),
+    "limit": number(f"how many; {LIMIT} without it", 1, LIMIT_MAX),
+}
 _NUMBER = re.compile(r"[0-9]{1,3}")
 
 
@@ -61,8 +62,8 @@ class ApprovalRoutes:
         body: ApprovalBody = call.body
         approver, approved = call.principal, body.decision == "approve"
         row = await self._found(call)
-        await self._gateway.decide(approver, row.id, approved=approved)
-        if approved and row.finished_at is None:
+        decided = await self._gateway.decide(approver, row.id, approved=approved)
+        if decided.state == "approved" and row.finished_at is None:
             # In the name of who asked, by the very road their own call takes: the sealed arguments,
             # the same limits, and the approval that allows it once.
             await self._gateway.call(requester_of(row, approver), row.tool, row.arguments)
@@ -92,6 +93,7 @@ def _row(row: ApprovalRow) -> JsonObject:
         "conversation_id": row.conversation_id,
         "requested_at": rfc3339(row.requested_at),
         "expires_at": rfc3339(row.expires_at),
+        "first_approved_by": row.first_by,
         "decided_by": row.decided_by,
         "decided_at": None if row.decided_at is None else rfc3339(row.decided_at),
         "outcome": outcome,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from actors.audit.ocsf import MEDIA_TYPE, ocsf_line
 from actors.database.audit_events import AuditCursor, AuditEvent, AuditEvents, AuditQuery
 from deployments.ingress import audit_schema as schema
+from deployments.ingress.parameters import moment, number, text, word
 from deployments.ingress.routes import Call, Operation, reply
 from deployments.security.trail import Trail
 from routing.clock import Clock, rfc3339
@@ -18,19 +19,21 @@ from routing.errors import RequestError, Violation
 from routing.message import JsonObject
 from routing.period import parse_period
 
-QUERY = {
-    "since": "a date or moment; without it 30 days before the end",
-    "until": "a date or moment; without it now",
-    "subject": "who did it: key:… or a provider's id of somebody",
-    "action": "what was done, as records have it: PUT /admin/budgets/{id}",
-    "outcome": "begun, done, denied, failed or stated",
-    "object": "what it was done to; a name that is kept as a pseudonym is found by itself",
-    "limit": "how many, 1 to 1000; 100 without it",
-    "cursor": "`next` of the page before",
-    "format": "ocsf: lines of OCSF 1.6 in place of this document",
-}
 LIMIT, LIMIT_MAX = 100, 1000
 OUTCOMES = ("begun", "done", "denied", "failed", "stated")
+# As long as an action on record can be.
+_ACTION_MAX = 160
+QUERY = {
+    "since": moment("a date or moment; without it 30 days before the end"),
+    "until": moment("a date or moment; without it now"),
+    "subject": text("who did it: key:… or a provider's id of somebody"),
+    "action": text("what was done, as records have it: PUT /admin/budgets/{id}", _ACTION_MAX),
+    "outcome": word("what came of it", *OUTCOMES),
+    "object": text("what it was done to; a name that is kept as a pseudonym is found by itself"),
+    "limit": number(f"how many; {LIMIT} without it", 1, LIMIT_MAX),
+    "cursor": text("`next` of the page before"),
+    "format": word("lines of OCSF 1.6 in place of this document", "ocsf"),
+}
 NEXT = "x-next-cursor"
 """The header that has `next` where lines have no place for it."""
 _NUMBER = re.compile(r"[0-9]{1,4}")
@@ -50,6 +53,7 @@ class AuditRoutes:
             Operation(
                 "GET", "/v3/audit", "Who did what with which right, and what came of it",
                 "audit:read", "read", "access", self.search, schema.AuditPage, query=QUERY,
+                lines=MEDIA_TYPE,
             ),
         ]  # fmt: skip
 

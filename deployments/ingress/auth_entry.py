@@ -24,6 +24,7 @@ from deployments.security.bearer_tokens import BearerTokens, Entitlements, Vouch
 from deployments.security.client_address import networks_of
 from deployments.security.constraints import shortest_s
 from deployments.security.discovery import Directory, policy_for
+from deployments.security.key_makers import KeyMakers
 from deployments.security.outbound import outbound_client, outbound_transport
 from deployments.security.peer import Peer
 from deployments.security.pepper import read_pepper, read_peppers
@@ -70,11 +71,9 @@ class AuthEntry:
         )
         given = RoleAssignments(database)
         self._assigned = AssignedRoles(given, roles.grants, clock)
-        entitlements = Entitlements(
-            (*providers, *identities.saml, *identities.directories),
-            roles.grants,
-            (standing, self._assigned),
-        )
+        vouching: tuple[Vouching, ...] = (*providers, *identities.saml, *identities.directories)
+        sources = (standing, self._assigned)
+        entitlements = Entitlements(vouching, roles.grants, sources)
         by_name: dict[str, Vouching] = {each.name: each for each in providers if each.signs_on}
         by_name.update({each.name: each for each in identities.saml})
         by_name.update({each.name: each for each in identities.directories})
@@ -85,7 +84,9 @@ class AuthEntry:
                 return None
             return entitlements.principal(provider, row.subject, row.roles)
 
-        sessions = Sessions(SessionStore(database), principal_of, clock, trail, standing)
+        store = SessionStore(database)
+        makers = KeyMakers(vouching, roles.grants, roles.limits, sources, store)
+        sessions = Sessions(store, principal_of, clock, trail, standing)
         accounts = Accounts(database, read_pepper(boot.key_pepper))
         self._desk = desk = SignOnDesk(
             identities,
@@ -101,7 +102,7 @@ class AuthEntry:
         )
         verifier = TokenVerifier(providers, self._directory, clock)
         self.authentication = Authentication(
-            ApiKeys(accounts, roles.grants, clock),
+            ApiKeys(accounts, roles.grants, clock, makers),
             BearerTokens(verifier, entitlements),
             sessions,
             desk.origins,

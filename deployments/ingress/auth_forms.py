@@ -6,12 +6,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from deployments.ingress.auth_cookies import SESSION, drop_cookie, set_cookie
+from deployments.ingress.parameters import Parameter, text
 from deployments.security.attempts import Finished
 from routing.errors import RequestError
 
 # RFC 6749 bounds none of them; a code has up to 2 KB, an explanation a few lines.
 _VALUE_MAX = 4096
 _FIELDS_MAX = 10
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def told(meaning: str) -> Parameter:
+    """A parameter as somebody else's server writes it, who may leave it empty."""
+    return text(meaning, _VALUE_MAX, least=0)
 
 
 def single(request: Request) -> dict[str, str]:
@@ -38,7 +46,7 @@ async def form_of(request: Request) -> dict[str, str]:
     Raises:
         RequestError: it is no form.
     """
-    if media_type(request) != "application/x-www-form-urlencoded":
+    if media_type(request) != FORM:
         raise RequestError("unsupported_media_type", "Send a form.")
     try:
         fields = parse_qs((await request.body()).decode("ascii"), max_num_fields=_FIELDS_MAX)

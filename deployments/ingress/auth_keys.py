@@ -46,17 +46,28 @@ class KeyRoutes:
             Operation(
                 "POST", "/admin/keys", "Make an API key; its secret is shown once",
                 "keys:manage", "admin", "action", self.create, schema.NewKey, schema.KeyBody,
+                intent=self.intent,
             ),
             Operation(
                 "POST", f"{one}/rotate", "Replace an API key; the old one opens a while longer",
                 "keys:manage", "admin", "action", self.rotate, schema.NewKey, schema.RotateBody,
                 conflict="The last replacement of this key still has both keys open",
+                intent=lambda call: [f"overlap_s:{call.body.overlap_s}"],
             ),
             Operation(
                 "DELETE", one, "Revoke an API key; every replica refuses it within five seconds",
                 "keys:manage", "admin", "action", self.revoke, schema.KeyRow,
             ),
         ]  # fmt: skip
+
+    def intent(self, call: Call) -> list[str]:
+        """Of a new key: what it is to be given. What the policy does not know is refused, and no word of it."""
+        body: schema.KeyBody = call.body
+        roles = sorted(self._grants.keys() & set(body.roles))
+        granted = frozenset[str]().union(*(self._grants[role] for role in roles))
+        words = [f"gives:{role}" for role in roles]
+        words += [f"scope:{scope}" for scope in sorted(granted & set(body.scopes or ()))]
+        return words if body.expires_in_s is None else [*words, f"expires_in_s:{body.expires_in_s}"]
 
     async def every(self, call: Call) -> Response:
         """GET /admin/keys."""
@@ -89,6 +100,7 @@ class KeyRoutes:
             networks,
             call.principal.person,
         )
+        call.words.append(f"{API_KEY}{made.key.key_id}")
         return self._shown(made)
 
     async def rotate(self, call: Call) -> Response:
@@ -108,6 +120,7 @@ class KeyRoutes:
         )
         if made is None:
             raise AccessError("not_found", _UNKNOWN)
+        call.words.extend([f"{API_KEY}{made.key.key_id}", f"replaces:{API_KEY}{old.key_id}"])
         return self._shown(made)
 
     async def revoke(self, call: Call) -> Response:
@@ -115,6 +128,7 @@ class KeyRoutes:
         key = await self._own(call)
         if not await self._accounts.revoke_key(key.tenant, key.key_id, self._clock.now()):
             raise AccessError("not_found", _UNKNOWN)
+        call.words.append(f"{API_KEY}{key.key_id}")
         return reply(self._row(await self._own(call)))
 
     async def _own(self, call: Call) -> ApiKey:
@@ -159,6 +173,7 @@ class KeyRoutes:
         return {
             "id": key.key_id,
             "name": key.name,
+            "owner": key.created_by,
             "roles": sorted(key.roles),
             "scopes": None if key.scopes is None else sorted(key.scopes),
             "networks": None if key.networks is None else list(key.networks),

@@ -44,10 +44,11 @@ class RotateBody(_Body):
 
 
 class KeyRow(BaseModel):
-    """A key without its secret."""
+    """A key without its secret. `owner` made it, themselves or by a key of theirs; null: the machine did."""
 
     id: str
     name: str
+    owner: str | None
     roles: list[str]
     scopes: list[str] | None
     networks: list[str] | None

@@ -11,10 +11,10 @@ from deployments.ingress.auth_cookies import SESSION, read_cookie, set_cookie
 from deployments.ingress.auth_forms import media_type, private
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.routes import reply
+from deployments.ingress.said_once import must_say_once
+from deployments.security.attempts import NEXT_MAX
 from deployments.security.passwords import PasswordSignOn
 from routing.errors import AccessError, RequestError
-
-_NEXT_MAX = 1000
 
 
 class LoginBody(BaseModel):
@@ -25,7 +25,7 @@ class LoginBody(BaseModel):
     provider: Annotated[str, Field(min_length=1, max_length=32)] | None = None
     username: str | None = Field(default=None, repr=False)
     password: SecretStr | None = None
-    next: Annotated[str, Field(max_length=_NEXT_MAX)] | None = None
+    next: Annotated[str, Field(max_length=NEXT_MAX)] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "LoginBody":
@@ -48,9 +48,11 @@ async def login_body(request: Request) -> LoginBody | None:
     if media_type(request) != "application/json":
         raise RequestError("unsupported_media_type", "Send application/json.")
     try:
-        return LoginBody.model_validate_json(content)
+        body = LoginBody.model_validate_json(content)
     except ValidationError as error:
         raise problem.from_validation(error) from None
+    must_say_once(content)
+    return body
 
 
 class PasswordRoute:
@@ -59,6 +61,11 @@ class PasswordRoute:
     def __init__(self, sign_on: PasswordSignOn, authentication: Authentication) -> None:
         self._sign_on = sign_on
         self._authentication = authentication
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The directories there are."""
+        return self._sign_on.names
 
     async def sign_on(
         self, request: Request, provider: str, username: str, password: str, going: str

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from config.saml import PATH
+from deployments.ingress import auth_schema as schema
 from deployments.ingress.auth_cookies import (
     FORM_ATTEMPT,
     SESSION,
@@ -13,8 +14,9 @@ from deployments.ingress.auth_cookies import (
     read_cookie,
     read_cookies,
 )
-from deployments.ingress.auth_forms import form_of, private, single, welcomed
-from deployments.ingress.routes import PUBLIC, Call, Operation
+from deployments.ingress.auth_forms import FORM, form_of, private, single, told, welcomed
+from deployments.ingress.parameters import Parameter
+from deployments.ingress.routes import PUBLIC, Call, Operation, OwnBody
 from deployments.security.errors import TokenRefused
 from deployments.security.saml.files import Known
 from deployments.security.saml.metadata import metadata_of
@@ -22,8 +24,10 @@ from deployments.security.saml.sign_off import SamlSignOff
 from deployments.security.saml.sign_on import ENTRY, ENTRY_S, SamlSignOn
 from routing.errors import AccessError, RequestError
 
+_METADATA = "application/samlmetadata+xml"
+# A message is a text of any length here, and refused as one of another's where it is too long.
 _SENT = {
-    name: f"As the provider sends it: {name}"
+    name: Parameter(f"As the provider sends it: {name}", {"type": "string"})
     for name in ("SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature")
 }
 _OFF = {"303": "On to where it goes next", "400": "Not a message for us"}
@@ -46,16 +50,18 @@ class SamlRoutes:
             Operation(
                 "GET", provider, "Our metadata for an identity provider of SAML",
                 PUBLIC, "admin", "none", self.metadata, None,
+                media_type=_METADATA,
             ),
             Operation(
                 "POST", f"{provider}/acs", "Come back from an identity provider of SAML",
                 PUBLIC, "admin", "action", self.admit, None,
-                further={"303": "Good: fetch the session", "401": "Begin again", "415": "Not a form"},
+                further={"303": "Good: fetch the session", "401": "Begin again"},
+                own_body=OwnBody(schema.SamlAnswer, FORM),
             ),
             Operation(
                 "GET", f"{provider}/enter", "Fetch the session after coming back",
                 PUBLIC, "admin", "action", self.enter, None,
-                query={"state": "Which attempt it was"},
+                query={"state": told("Which attempt it was")},
                 further={"303": "Signed on", "401": "Begin again"},
             ),
             Operation(
@@ -65,7 +71,7 @@ class SamlRoutes:
             Operation(
                 "POST", f"{provider}/slo", "The same, in a form",
                 PUBLIC, "admin", "action", self.told_by_form, None,
-                further={**_OFF, "415": "Not a form"},
+                further=_OFF, own_body=OwnBody(schema.SamlMessage, FORM),
             ),
         ]  # fmt: skip
 
@@ -76,7 +82,7 @@ class SamlRoutes:
             raise AccessError("not_found", "There is no such provider.")
         signs_off = known.slo_answers is not None
         document = metadata_of(known.provider, known.own, signs_off=signs_off)
-        return Response(document, media_type="application/samlmetadata+xml")
+        return Response(document, media_type=_METADATA)
 
     async def admit(self, call: Call) -> Response:
         """POST /auth/sso/saml/{provider}/acs."""

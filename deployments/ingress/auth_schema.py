@@ -1,6 +1,27 @@
-"""What the routes of sign-on answer."""
+"""What the routes of sign-on take, beside a password, and what they answer."""
 
 from pydantic import BaseModel
+
+
+class LogoutForm(BaseModel):
+    """What an identity provider posts to end sessions (OpenID Connect Back-Channel Logout 1.0)."""
+
+    logout_token: str
+
+
+class SamlAnswer(BaseModel):
+    """The form with which a browser comes back from an identity provider of SAML."""
+
+    SAMLResponse: str
+    RelayState: str | None = None
+
+
+class SamlMessage(BaseModel):
+    """A request to end sessions, or the answer to one of ours: one of the two."""
+
+    SAMLRequest: str | None = None
+    SAMLResponse: str | None = None
+    RelayState: str | None = None
 
 
 class Redirect(BaseModel):

@@ -14,11 +14,13 @@ from deployments.ingress.auth_cookies import (
     read_cookie,
     read_cookies,
 )
-from deployments.ingress.auth_forms import form_of, private, single, welcomed
-from deployments.ingress.auth_password import PasswordRoute, login_body
+from deployments.ingress.auth_forms import FORM, form_of, private, single, told, welcomed
+from deployments.ingress.auth_password import LoginBody, PasswordRoute, login_body
 from deployments.ingress.authentication import Authentication
-from deployments.ingress.routes import ANYBODY, PUBLIC, Call, Operation, reply
-from deployments.security.attempts import ATTEMPT_S, Begun
+from deployments.ingress.parameters import text
+from deployments.ingress.routes import ANYBODY, JSON, PUBLIC, Call, Operation, OwnBody, reply
+from deployments.security.attempts import ATTEMPT_S, NEXT_MAX, Begun
+from deployments.security.chosen_provider import chosen_provider
 from deployments.security.errors import TokenRefused
 from deployments.security.saml.sign_off import SamlSignOff
 from deployments.security.saml.sign_on import SamlSignOn
@@ -26,16 +28,18 @@ from deployments.security.sign_on import SignOn
 from routing.clock import rfc3339
 from routing.errors import RequestError
 
-_LOGIN = {"provider": "Which one, where there are several", "next": "A path here, for afterwards"}
+_LOGIN = {
+    "provider": text("Which one, where there are several"),
+    "next": text("A path here, for afterwards", NEXT_MAX, least=0),
+}
 _ANSWER = {
-    name: f"As the provider sends it: {name}"
+    name: told(f"As the provider sends it: {name}")
     for name in ("state", "code", "iss", "error", "error_description", "session_state", "error_uri")
 }
 _AWAY = {"503": "The identity provider cannot be reached"}
 _PASSWORD = {
     "401": "Not this name with this password",
     "403": "Not from a page of ours",
-    "415": "A body that is not JSON",
     "429": "Too many tries, or too many people at once",
 }
 
@@ -66,7 +70,7 @@ class SsoRoutes:
                 "Begin to sign on; `provider` and `next` as JSON or in the query, a directory's "
                 "`username` and `password` as JSON; the answer says where the browser goes",
                 PUBLIC, "admin", "action", self.begin, schema.Redirect, query=_LOGIN,
-                further={**_AWAY, **_PASSWORD},
+                further={**_AWAY, **_PASSWORD}, own_body=OwnBody(LoginBody, JSON, required=False),
             ),
             Operation(
                 "GET", login, "Begin to sign on, and go there",
@@ -88,7 +92,8 @@ class SsoRoutes:
             Operation(
                 "POST", "/auth/sso/backchannel-logout", "An identity provider ends sessions",
                 PUBLIC, "admin", "action", self.signed_off, schema.SignedOff,
-                further={"400": "Not a logout token for us", "415": "Not a form", **_AWAY},
+                further={"400": "Not a logout token for us", **_AWAY},
+                own_body=OwnBody(schema.LogoutForm, FORM),
             ),
             Operation(
                 "GET", "/auth/user/permissions", "Who is calling, and what they may do",
@@ -170,12 +175,11 @@ class SsoRoutes:
         )
 
     async def _begin(self, request: Request, provider: str | None, going: str | None) -> Begun:
-        name = provider
-        if name is None and len(self._saml.names) == 1 and not self._sign_on.names:
-            (name,) = self._saml.names
+        browsers = self._saml.names | self._sign_on.names
+        name = chosen_provider(provider, browsers, self._passwords.names)
         if name in self._saml.names:
             return self._saml.begin(name, going, read_cookies(request, FORM_ATTEMPT))
-        return await self._sign_on.begin(provider, going, read_cookies(request, ATTEMPT))
+        return await self._sign_on.begin(name, going, read_cookies(request, ATTEMPT))
 
 
 def _remembering(response: Response, begun: Begun) -> Response:

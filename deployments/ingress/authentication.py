@@ -115,7 +115,8 @@ class Authentication:
         # Before who they are: what they may do comes from there too.
         await self._read_on()
         session = await self._sessions.authenticate(secret)
-        known = replace(self._standing_still(session.principal), signed_on_at=session.row.proved_at)
+        standing = self._standing_still(session.principal)
+        known = replace(standing, signed_on_at=session.row.signed_on_at)
         session = replace(session, principal=self._held_back(known, request))
         if request.method not in _SAFE:
             self._must_be_ours(request, session)

@@ -70,15 +70,25 @@ class Breakers:
         _log.warning("the breaker of %s is %s by the word of %s", body.target, body.state, by)
         return reply(_list(held))
 
+    def intent(self, call: Call) -> list[str]:
+        """Which breaker of ours is to be what, and for how long."""
+        body: BreakerBody = call.body
+        words = [f"{body.target}:{body.state}"] if self._exists(body.target) else []
+        return words if body.for_s is None else [*words, f"for_s:{body.for_s}"]
+
     async def held(self, call: Call) -> Response:
         """All that are held."""
         must_operate(call.principal, self._operators)
         return reply(_list(await self._switchboard.overrides()))
 
-    def _must_exist(self, name: str) -> None:
+    def _exists(self, name: str) -> bool:
         catalog = self._catalogs.at(self._clock.now())
-        if name in catalog.platforms or name in catalog.by_target:
+        return name in catalog.platforms or name in catalog.by_target
+
+    def _must_exist(self, name: str) -> None:
+        if self._exists(name):
             return
+        catalog = self._catalogs.at(self._clock.now())
         there = ", ".join([*catalog.platforms, *catalog.by_target])
         message = f"There is no such platform or model here; there are: {there}"
         raise RequestError("target_unknown", message, (Violation("/target", message),))

@@ -91,6 +91,12 @@ class BudgetRoutes:
         await self._learn()
         return reply((await self._rows(tenant, wanted))[0])
 
+    def intent(self, call: Call) -> list[str]:
+        """Of a PUT: how much there is to be, and for each of what."""
+        body: BudgetBody = call.body
+        whose = "each" if body.subject is None and body.scope != "tenant" else "one"
+        return [f"scope:{body.scope}", f"of:{whose}", f"usd_per_day:{body.usd_per_day}"]
+
     async def delete(self, call: Call) -> Response:
         """Take one away that was made here."""
         tenant, wanted = call.principal.tenant, call.request.path_params["id"]

@@ -92,7 +92,7 @@ class Compatible:
         assistant = self._assistants.find(body.model)
         model = body.model if assistant is None else assistant.model
         run = await self._runs.begin(
-            call.principal.tenant,
+            call.principal,
             body.conversation.id,
             body.input,
             self._road.deadline_s(limits_of(model, call.request.headers, self._catalog)),

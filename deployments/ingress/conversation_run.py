@@ -8,6 +8,8 @@ from actors.database.threads import Threads
 from deployments.ingress.conversation_items import answered, earlier, stored
 from deployments.ingress.dialect import Earlier, Stamp
 from deployments.ingress.openai_responses_schema import ResponsesItem
+from deployments.security.principal import Principal
+from deployments.security.reach import only_of
 from routing.clock import Clock
 from routing.errors import RequestError
 from routing.exchange import ChatReply
@@ -73,7 +75,7 @@ class ConversationRuns:
 
     async def begin(
         self,
-        tenant: str,
+        principal: Principal,
         conversation: str,
         given: Sequence[ResponsesItem],
         deadline_s: float,
@@ -82,14 +84,16 @@ class ConversationRuns:
         """Hold `conversation` for an answer to `given` that has `deadline_s` seconds.
 
         Raises:
-            AccessError: `not_found`: the tenant has no such conversation.
+            AccessError: `not_found`: there is none that the caller may reach.
             ConflictError: `conversation_locked`: another run is under way.
             RequestError: there is no room, or its items are at a vendor and `state` is local.
         """
-        now = self._clock.now()
+        tenant, now = principal.tenant, self._clock.now()
         asked = stored(given, "/input")
         until = now + deadline_s + _WRITE_S
-        held = await self._threads.hold(tenant, conversation, asked, now, until)
+        held = await self._threads.hold(
+            tenant, conversation, asked, now, until, owner=only_of(principal)
+        )
         if held.thread.vendor is not None and state == "local":
             await self._threads.release(tenant, conversation, held.lease)
             message = (

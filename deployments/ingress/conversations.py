@@ -9,9 +9,10 @@ from starlette.responses import Response
 from actors.database.thread_rows import Item, Thread
 from actors.database.threads import Threads
 from deployments.ingress.conversation_items import stored
+from deployments.ingress.parameters import Parameter, number, text, word
 from deployments.ingress.routes import Call, reply
 from deployments.ingress.vendor_errors import invalid
-from deployments.security.reach import ANY_CUSTOMER
+from deployments.security.reach import customer_of, only_of
 from routing.clock import Clock
 
 if TYPE_CHECKING:
@@ -24,20 +25,23 @@ if TYPE_CHECKING:
 # OpenAI's own.
 _PAGE, _PAGE_MAX = 20, 100
 
-ITEM_QUERY: Mapping[str, str] = {
-    "include": "Taken, and changes nothing: items are given as they are kept.",
+ITEM_QUERY: Mapping[str, Parameter] = {
+    "include": text("Taken, and changes nothing: items are given as they are kept.", least=0),
 }
-PAGE_QUERY: Mapping[str, str] = {
+PAGE_QUERY: Mapping[str, Parameter] = {
     **ITEM_QUERY,
-    "after": "The id of the item to go on behind.",
-    "limit": f"How many items, 1 to {_PAGE_MAX}; {_PAGE} if left out.",
-    "order": "asc, or desc for the newest first, which is the default.",
+    "after": text("The id of the item to go on behind."),
+    "limit": number(f"How many items; {_PAGE} if left out.", 1, _PAGE_MAX),
+    "order": word("desc for the newest first, which is the default.", "asc", "desc"),
 }
 """What a listing may be asked with."""
 
 
 class Conversations:
-    """The routes of conversations; what is another tenant's is as unknown as nothing."""
+    """The routes of conversations; what is another tenant's is as unknown as nothing.
+
+    So is another person's to a caller who may ask about nobody else.
+    """
 
     def __init__(self, threads: Threads, clock: Clock) -> None:
         self._threads = threads
@@ -55,20 +59,29 @@ class Conversations:
 
     async def show(self, call: Call) -> Response:
         """GET /v1/conversations/{id}."""
-        return reply(_conversation(await self._threads.get(call.principal.tenant, _id(call))))
+        found = await self._threads.get(
+            call.principal.tenant, _id(call), owner=only_of(call.principal)
+        )
+        return reply(_conversation(found))
 
     async def relabel(self, call: Call) -> Response:
         """POST /v1/conversations/{id}."""
         body: ConversationLabels = call.body
         labels = body.metadata or {}
         changed = await self._threads.relabel(
-            call.principal.tenant, _id(call), labels, _owner(call, labels)
+            call.principal.tenant,
+            _id(call),
+            labels,
+            _owner(call, labels),
+            owner=only_of(call.principal),
         )
         return reply(_conversation(changed))
 
     async def delete(self, call: Call) -> Response:
         """DELETE /v1/conversations/{id}; a header names what is left at a vendor."""
-        gone = await self._threads.delete(call.principal.tenant, _id(call))
+        gone = await self._threads.delete(
+            call.principal.tenant, _id(call), owner=only_of(call.principal)
+        )
         response = reply({"id": gone.id, "object": "conversation.deleted", "deleted": True})
         if gone.vendor_id is not None:
             response.headers["x-supportmax-vendor-conversation"] = gone.vendor_id
@@ -83,6 +96,7 @@ class Conversations:
             query.get("after"),
             _limit(query),
             newest_first=_newest_first(query),
+            owner=only_of(call.principal),
         )
         return reply(_listed(page.items, has_more=page.has_more))
 
@@ -90,27 +104,37 @@ class Conversations:
         """POST /v1/conversations/{id}/items."""
         body: ConversationItemsBody = call.body
         items = stored(body.items, "/items")
-        await self._threads.add(call.principal.tenant, _id(call), items, self._clock.now())
+        await self._threads.add(
+            call.principal.tenant,
+            _id(call),
+            items,
+            self._clock.now(),
+            owner=only_of(call.principal),
+        )
         return reply(_listed(items, has_more=False))
 
     async def item(self, call: Call) -> Response:
         """GET /v1/conversations/{id}/items/{item}."""
-        found = await self._threads.item(call.principal.tenant, _id(call), _item_id(call))
+        found = await self._threads.item(
+            call.principal.tenant, _id(call), _item_id(call), owner=only_of(call.principal)
+        )
         return reply(found.body)
 
     async def drop(self, call: Call) -> Response:
         """DELETE /v1/conversations/{id}/items/{item}."""
         left = await self._threads.drop(
-            call.principal.tenant, _id(call), _item_id(call), self._clock.now()
+            call.principal.tenant,
+            _id(call),
+            _item_id(call),
+            self._clock.now(),
+            owner=only_of(call.principal),
         )
         return reply(_conversation(left))
 
 
 def _owner(call: Call, labels: Mapping[str, str]) -> str | None:
     """Whose it is: of a caller who may ask about nobody else its own, else whom the labels name."""
-    if call.principal.may(ANY_CUSTOMER):
-        return labels.get("user_id")
-    return call.principal.subject
+    return customer_of(call.principal, labels.get("user_id"))
 
 
 def _id(call: Call) -> str:

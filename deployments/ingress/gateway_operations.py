@@ -13,7 +13,7 @@ def context_operations(context: McpContext) -> list[Operation]:
         Operation(
             "POST", "/v3/mcp/context", "Find what the company knows about a question",
             "mcp:context", "read", "access", context.find, context_schema.ContextAnswer,
-            context_schema.ContextBody,
+            context_schema.ContextBody, further={"404": "There is no such customer"},
         ),
     ]  # fmt: skip
 
@@ -38,5 +38,6 @@ def approval_operations(approvals: ApprovalRoutes) -> list[Operation]:
             "POST", one, "Approve a call, which makes it once, or deny it",
             "approvals:decide", "admin", "action", approvals.decide,
             schemas.ApprovalRow, schemas.ApprovalBody, conflict="It was decided otherwise, or expired",
+            intent=lambda call: [call.body.decision],
         ),
     ]  # fmt: skip

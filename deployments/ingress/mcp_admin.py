@@ -41,6 +41,7 @@ class McpAdmin:
         said = AddedServer.model_validate(body.model_dump(exclude={"name", "version"}))
         view = await self._administration.put(call.principal, body.name, said, body.version)
         by, version = call.principal.subject, view.version
+        call.words.append(f"version:{version}")
         _log.warning("the MCP server %s is at version %s by the word of %s", body.name, version, by)
         return reply(_server(view))
 
@@ -48,6 +49,7 @@ class McpAdmin:
         """Take one away."""
         name = call.request.path_params["name"]
         await self._administration.delete(call.principal, name)
+        call.words.append(f"server:{name}")
         _log.warning("the MCP server %s is gone by the word of %s", name, call.principal.subject)
         return reply({"name": name, "deleted": True})
 
@@ -57,6 +59,7 @@ class McpAdmin:
         name, tool = call.request.path_params["name"], call.request.path_params["tool"]
         view = await self._administration.approve(call.principal, name, tool, body.hash)
         by = call.principal.subject
+        call.words.append(f"server:{name}")
         _log.warning("the tool %s of %s passes as %s by the word of %s", tool, name, body.hash, by)
         return reply(_tool(view))
 
@@ -72,7 +75,7 @@ class McpAdmin:
             Operation(
                 "POST", "/admin/mcp/servers", "Add an MCP server of others, or change one",
                 PERMISSION, "admin", "action", self.put, schema.ServerRow, schema.ServerBody,
-                conflict=configured,
+                conflict=configured, intent=lambda call: [f"server:{call.body.name}"],
             ),
             Operation(
                 "DELETE", one, "Take an MCP server away, with what was approved of it",
@@ -83,6 +86,7 @@ class McpAdmin:
                 "POST", f"{one}/tools/{{tool}}", "Let a tool pass exactly as it was looked at",
                 PERMISSION, "admin", "action", self.approve, schema.ToolRow, schema.ApproveBody,
                 conflict="The tool has changed since",
+                intent=lambda call: [f"tool_sha256:{call.body.hash}"],
             ),
         ]  # fmt: skip
 

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from deployments.ingress.routes import JSON, PUBLIC, Operation
+from deployments.ingress.auth_forms import FORM
+from deployments.ingress.parameters import Parameter
+from deployments.ingress.routes import JSON, PUBLIC, Operation, OwnBody
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _Schemas = Mapping[Any, dict[str, Any]]
+# Which ones are of use its handler says; none is longer than a line of a request.
+_HEADER: Mapping[str, object] = {"type": "string", "minLength": 1}
 _IDEMPOTENCY: Mapping[str, str] = {
     "Idempotency-Key": "A repeat with the same key and body gets the first answer."
 }
@@ -36,6 +40,8 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, object]
         wanted.append((op.errors.body, "serialization"))
         if op.body is not None:
             wanted.append((op.body, "validation"))
+        if op.own_body is not None:
+            wanted.append((op.own_body.model, "validation"))
         if op.answer is not None:
             wanted.append((op.answer, "serialization"))
     schemas, definitions = models_json_schema(
@@ -72,6 +78,8 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
         content[op.media_type] = {"schema": {"type": "string"}}
     if op.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
+    if op.lines:
+        content[op.lines] = {"schema": {"type": "string"}}
     responses: dict[str, object] = {
         "200": {"description": "Done", "content": content, "headers": _LIMITS}
     }
@@ -96,11 +104,11 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
     }
     if op.permission != PUBLIC:
         described["security"] = [{"bearer": []}, {"apiKey": []}, {"session": []}]
-    if op.body is not None:
-        schema = schemas[(op.body, "validation")]
+    if (taken := _taken(op)) is not None:
+        schema = schemas[(taken.model, "validation")]
         described["requestBody"] = {
-            "required": True,
-            "content": {op.media_type: {"schema": schema}},
+            "required": taken.required,
+            "content": {taken.media_type: {"schema": schema}},
         }
     parameters = [*_parameters(op)]
     if parameters:
@@ -108,18 +116,24 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
     return described
 
 
+def _taken(op: Operation) -> OwnBody | None:
+    """The body of a route, whoever reads it."""
+    return op.own_body if op.body is None else OwnBody(op.body, op.media_type)
+
+
 def _parameters(op: Operation) -> Iterator[dict[str, object]]:
     """What a route takes beside its body."""
     for name in re.findall(r"{(\w+)}", op.path):
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-    for place, taken in (("header", _headers(op)), ("query", op.query)):
-        for name, meaning in taken.items():
+    headers = {name: Parameter(meaning, _HEADER) for name, meaning in _headers(op).items()}
+    for place, taken in (("header", headers), ("query", op.query)):
+        for name, each in taken.items():
             yield {
                 "name": name,
                 "in": place,
                 "required": False,
-                "description": meaning,
-                "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+                "description": each.meaning,
+                "schema": dict(each.schema),
             }
 
 
@@ -131,6 +145,7 @@ def _failures(op: Operation) -> dict[str, str]:
     """The statuses a route may end in, and what each means there."""
     failures = {
         "403": "Nobody is served at this address",
+        "413": "Too large",
         "429": "A limit is used up: RateLimit says which",
         "500": "A mistake of ours",
     }
@@ -139,11 +154,13 @@ def _failures(op: Operation) -> dict[str, str]:
             "401": "No valid key", "403": "Not allowed", "421": "Another region serves the tenant",
             "503": "Not at the moment: a part of SupportMax is away",
         }  # fmt: skip
-    if op.body is not None:
+    if (taken := _taken(op)) is not None:
         failures |= {
-            "400": "Not JSON", "413": "Too large", "415": "Not JSON by its type",
+            "408": "Its body came too slowly", "415": f"Not {taken.media_type} by its type",
         }  # fmt: skip
-        failures[op.errors.unmet] = "Cannot be met as it is; every violated limit is named"
+        if taken.media_type != FORM:
+            failures["400"] = "Not JSON"
+            failures[op.errors.unmet] = "Cannot be met as it is; every violated limit is named"
     if op.rate == "chat":
         failures |= {
             "404": "Not this tenant's conversation, or no such model",

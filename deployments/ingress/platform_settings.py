@@ -27,6 +27,7 @@ from config.problems import ConfigErrors
 from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments.ingress import platform_settings_schema as schema
+from deployments.ingress.parameters import number
 from deployments.ingress.routes import Call, Operation, reply
 from deployments.ingress.settings_figures import differences, shown_of, version_row, waiting_row
 from deployments.platforms.settings_watch import newest_of
@@ -44,11 +45,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 PERMISSION = "platforms:configure"
-QUERY = {
-    "before": "`next` of the page before",
-    "limit": "how many versions of the history, 1 to 100; 20 without it",
-}
 LIMIT, LIMIT_MAX = 20, 100
+_VERSION_MAX = 10**9
+QUERY = {
+    "before": number("`next` of the page before", 1, _VERSION_MAX),
+    "limit": number(f"how many versions of the history; {LIMIT} without it", 1, LIMIT_MAX),
+}
 # Two seconds are promised; the answer waits as long to say whether it was kept.
 IN_FORCE_S = 2.0
 _LOOK_EVERY_S = 0.1
@@ -81,6 +83,7 @@ class PlatformSettingsRoutes:
                 "POST", path, "Change settings of a platform while it is in use, or put them back",
                 PERMISSION, "admin", "action", self.configure, schema.Configured,
                 schema.ConfigureBody, conflict="Somebody has changed the settings meanwhile",
+                intent=_intent, further={"404": "No such version to restore, or not any more"},
             ),
         ]  # fmt: skip
 
@@ -154,6 +157,7 @@ class PlatformSettingsRoutes:
         keys = ", ".join(str(cast("JsonObject", each)["key"]) for each in diff)
         by = call.principal.subject
         _log.warning("settings are at version %d (%s) by the word of %s", made.version, keys, by)
+        call.words.append(f"version:{made.version}")
         waiting = await self._until_in_force(made.version)
         return _configured(made.version, diff, warnings, waiting, dry_run=False)
 
@@ -219,6 +223,14 @@ class PlatformSettingsRoutes:
         return [each for each in taken if each.version < version or each.detail]
 
 
+def _intent(call: Call) -> list[str]:
+    """What is to be changed, and whether it is only looked at; the history has what it was and became."""
+    body: schema.ConfigureBody = call.body
+    words = [] if body.platform is None else [f"platform:{body.platform}"]
+    words += [] if body.restore is None else [f"restore:{body.restore}"]
+    return [*words, "dry_run"] if body.dry_run else words
+
+
 def _checked(boot: "Boot", changes: Changes) -> Loaded:
     loaded = load_settings(boot.config, os.environ, boot.profile, changes)
     resolve_platforms(loaded.settings, boot.profile)
@@ -271,7 +283,7 @@ def _page(asked: Mapping[str, str]) -> tuple[int | None, int]:
     """`before` and `limit`; raises RequestError for anything else."""
     numbers: dict[str, int] = {}
     for name, text in asked.items():
-        highest = LIMIT_MAX if name == "limit" else 10**9
+        highest = LIMIT_MAX if name == "limit" else _VERSION_MAX
         if name not in QUERY or not text.isascii() or not text.isdecimal() or len(text) > 10:
             message = f"There are: {', '.join(QUERY)}, each a number."
             raise RequestError("invalid_request", message, (Violation(f"/{name[:40]}", message),))

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from actors.audit.errors import AuditUnavailable
 from actors.coordinator.errors import CoordinatorUnavailable
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable, KeysUnavailable
+from actors.sealing.errors import SealBroken
+from deployments.privacy.names import NamesUnavailable
 from deployments.security.errors import IdentityProviderUnavailable, RateLimited
 from routing.errors import (
     AccessError,
@@ -34,6 +36,7 @@ _REQUEST_STATUS: Mapping[str, int] = {
     "invalid_token": 400,
     "unknown_route": 404,
     "method_not_allowed": 405,
+    "body_too_slow": 408,
     "body_too_large": 413,
     "unsupported_media_type": 415,
 }
@@ -50,6 +53,7 @@ _TITLES: Mapping[int, str] = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "The body did not come in time",
     409: "In conflict with another request",
     413: "The body is too large",
     415: "The content type is not supported",
@@ -99,6 +103,8 @@ def response(error: Exception) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="supportmax"'
+    if status == 408:
+        headers["Connection"] = "close"  # what is still to come of the body is nobody's
     if (wait_s := retry_after_s(error)) is not None:
         headers["Retry-After"] = str(wait_s)
     if isinstance(error, RateLimited):
@@ -134,7 +140,7 @@ def from_http(error: HTTPException) -> SupportMaxError:
             return RequestError("malformed_json", error.detail)
 
 
-def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: PLR0911
+def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: C901, PLR0911  one table
     match error:
         case RequestError():
             return _REQUEST_STATUS.get(error.code, 422), error.code, error.detail
@@ -150,6 +156,7 @@ def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: PLR0911
             | CoordinatorUnavailable()
             | IdentityProviderUnavailable()
             | AuditUnavailable()
+            | NamesUnavailable()
         ):
             return 503, error.code, error.detail
         case MisdirectedRequest():
@@ -158,6 +165,9 @@ def _classify(error: Exception) -> tuple[int, str, str]:  # noqa: PLR0911
             return 429, error.code, error.detail
         case DatabaseBusy() | DatabaseUnavailable():
             return 503, error.code, "The store cannot take this now; try again."
+        case SealBroken():
+            # Where it lies is for whoever runs this, in the log and the audit; nobody is shown it.
+            return 500, error.code, "What is kept here is not what was sealed there."
         case PlatformError():
             return 502, error.code, f"{error.platform}: {error.kind.value}: {error.detail}"
         case _:
@@ -173,6 +183,7 @@ def retry_after_s(error: Exception) -> int | None:
             BudgetExceeded(retry_after_s=wait)
             | BudgetUnavailable(retry_after_s=wait)
             | KeysUnavailable(retry_after_s=wait)
+            | NamesUnavailable(retry_after_s=wait)
         ):
             return max(1, math.ceil(wait))
         case AccessError(retry_after_s=float(wait)):

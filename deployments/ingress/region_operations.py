@@ -17,7 +17,7 @@ def region_operations(breakers: Breakers, regions: Regions) -> list[Operation]:
         Operation(
             "POST", path, "Hold a breaker open or closed for a time, or give it back",
             "platforms:configure", "admin", "action", breakers.hold,
-            schemas.OverrideList, schemas.BreakerBody,
+            schemas.OverrideList, schemas.BreakerBody, intent=breakers.intent,
         ),
         Operation(
             "GET", path, "The breakers that administrators hold",

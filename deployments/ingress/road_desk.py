@@ -4,7 +4,6 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from actors.coordinator.actor import CoordinatorOptions
 from actors.coordinator.client import CoordinatorClient
 from actors.database.budgets import BudgetDefinitions
 from actors.database.budgets_abroad import BudgetsAbroad
@@ -18,6 +17,7 @@ from deployments.agent.executor import Executor
 from deployments.agent.lenders import Away
 from deployments.agent.road import Road
 from deployments.agent.witness import Witness
+from deployments.coordinator import coordinator_options
 from deployments.ingress import settings_for
 from routing.budget_home import BudgetHomes
 
@@ -51,7 +51,7 @@ class RoadDesk:
         settings, catalogs = in_force.settled.settings, in_force.catalogs
         routing = settings.routing
         self.coordinator = CoordinatorClient(
-            CoordinatorOptions(settings_for.region(settings, boot), address),
+            coordinator_options(boot, settings, address),
             replica,
             settings_for.terms(routing),
             fingerprints(settings, in_force.settled.resolved),

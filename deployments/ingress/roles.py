@@ -55,13 +55,18 @@ class RoleRoutes:
             Operation(
                 "PUT", one, "Give somebody roles beside what their provider claims of them",
                 ASSIGN, "admin", "action", self.put, schema.AssignmentRow, schema.RolesBody,
-                conflict=changed,
+                conflict=changed, intent=self.intent,
             ),
             Operation(
                 "DELETE", one, "Take away what somebody was given",
                 ASSIGN, "admin", "action", self.delete, schema.AssignmentDeleted, conflict=changed,
             ),
         ]  # fmt: skip
+
+    def intent(self, call: Call) -> list[str]:
+        """Of a PUT: the roles that are to be had afterwards."""
+        body: schema.RolesBody = call.body
+        return [f"gives:{role}" for role in sorted(self._roles.grants.keys() & set(body.roles))]
 
     async def every(self, call: Call) -> Response:
         """GET /admin/roles."""
@@ -123,6 +128,7 @@ class RoleRoutes:
                 message = f"{ASSIGNED_MAX} people have roles from here already; let the provider claim them."
                 raise RequestError("too_many_assignments", message)
             case _:
+                call.words.extend(_had(before))
                 return reply(_row(made))
 
     async def delete(self, call: Call) -> Response:
@@ -131,6 +137,7 @@ class RoleRoutes:
         self._must_have(call.principal, found.roles)
         if not await self._given.delete(found):
             raise _changed()
+        call.words.extend(_had(found))
         return reply({"subject": found.subject, "deleted": True})
 
     async def _found(self, call: Call) -> Assignment:
@@ -167,6 +174,10 @@ def _subject(call: Call) -> str:
         message = "Name somebody as GET /auth/user/permissions does: the provider, a colon, and its id of them."
         raise RequestError("invalid_request", message, (Violation("/subject", message),))
     return subject
+
+
+def _had(before: Assignment | None) -> list[str]:
+    return [] if before is None else [f"had:{role}" for role in sorted(before.roles)]
 
 
 def _row(row: Assignment) -> dict[str, object]:

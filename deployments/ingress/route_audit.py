@@ -5,15 +5,19 @@ A row of the route table says how closely it is watched. Of a change (an action 
 begins, and its end is recorded after it; everything else is one record when it is over.
 """
 
-import uuid
 from typing import TYPE_CHECKING
 
 from actors.audit.errors import AuditUnavailable
+from actors.randomness import random_name
+from actors.sealing.errors import ClearRefused
+from deployments.security.errors import TurnedAway
 from deployments.security.principal import Principal
 from deployments.security.trail import Deed, Trail, request_id
 from routing.errors import AccessError, SupportMaxError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -31,9 +35,10 @@ class Watched:
     def __init__(self, trail: Trail | None, op: "Operation", request: "Request") -> None:
         self._trail = None if op.audit == "none" else trail
         self._op = op
-        self._id = f"req_{uuid.uuid4().hex}"
+        self._id = f"req_{random_name()}"
         self._who = NOBODY
         self._was_allowed = False
+        self._is_away = False
         # A path has one id at most that matters: the last one.
         self._object = next(reversed(list(request.path_params.values())), "")
         request_id.set(self._id)
@@ -42,18 +47,25 @@ class Watched:
         """Who is calling."""
         self._who = principal
 
-    async def allowed(self) -> None:
-        """The caller may. For a change this is on disk when it returns.
+    def turned_away(self, principal: Principal) -> None:
+        """Who is known and is not let in all the same."""
+        self._who, self._is_away = principal, True
+
+    async def allowed(self, intent: "Sequence[str]" = ()) -> None:
+        """The caller may. For a change this is on disk when it returns, with what it is to be.
 
         Raises:
             AuditUnavailable: it is not, and the change must not begin.
         """
         self._was_allowed = True
         if self._trail is not None and is_change(self._op):
-            await self._trail.commit(self._who, self._deed("begun", 0, _granted(self._who)))
+            begun = self._deed("begun", 0, _granted(self._who), tuple(intent))
+            await self._trail.commit(self._who, begun)
 
-    def ended(self, response: "Response", error: Exception | None = None) -> "Response":
-        """What came of it, with the request's id in its headers."""
+    def ended(
+        self, response: "Response", error: Exception | None = None, words: "Sequence[str]" = ()
+    ) -> "Response":
+        """What came of it, with the request's id in its headers; `words` say what it was, if it was."""
         response.headers[REQUEST_ID] = self._id
         if self._trail is None or isinstance(error, AuditUnavailable):
             return response
@@ -63,10 +75,16 @@ class Watched:
             outcome = "denied"
         if error is not None:
             reason = error.code if isinstance(error, SupportMaxError) else "internal_error"
+        if isinstance(error, TurnedAway):
+            reason = error.why
+        if isinstance(error, ClearRefused):
+            reason = f"{error.code}:{error.place}"  # a table and a column: where to look
         held_back = self._who.withheld.get(self._op.permission)
         if outcome == "denied" and held_back is not None:
             reason = f"withheld:{held_back}"
-        self._trail.note(self._who, self._deed(outcome, response.status_code, reason))
+        said = tuple(words) if outcome == "done" else ()
+        put = self._trail.turned_away if self._is_away else self._trail.note
+        put(self._who, self._deed(outcome, response.status_code, reason, said))
         return response
 
     def broken_off(self) -> None:
@@ -74,10 +92,12 @@ class Watched:
         if self._trail is not None:
             self._trail.note(self._who, self._deed("failed", 0, "broken_off"))
 
-    def _deed(self, outcome: "Outcome", status: int, reason: str) -> Deed:
+    def _deed(
+        self, outcome: "Outcome", status: int, reason: str, words: tuple[str, ...] = ()
+    ) -> Deed:
         op = self._op
         action = f"{op.method} {op.path}"
-        return Deed(action, outcome, str(self._object), op.permission, reason, status)
+        return Deed(action, outcome, str(self._object), op.permission, reason, status, words)
 
 
 def is_change(op: "Operation") -> bool:

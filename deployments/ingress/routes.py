@@ -5,7 +5,7 @@ differ from another. A row that leaves a question open stops the start-up.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,7 +19,9 @@ from starlette.types import ASGIApp
 from deployments.ingress import problem
 from deployments.ingress.answers import checked
 from deployments.ingress.fit_text import must_ask, must_keep, must_name
+from deployments.ingress.parameters import Parameter, must_be_as_long
 from deployments.ingress.route_audit import Watched
+from deployments.ingress.said_once import must_say_once
 from deployments.ingress.schema import Problem
 from deployments.ingress.visit import Visit
 from deployments.security.gate import Gate
@@ -39,14 +41,22 @@ Authenticate = Callable[[Request], Awaitable[Principal]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was admitted: who, what, and the request itself."""
+    """A request that was admitted: who, what, and the request itself.
+
+    What a handler puts into `words` stands at the end of the record of what was done: what exactly it
+    was, in words of ours. Names of our own making, of the policy or the configuration, states and
+    amounts; nothing a caller wrote.
+    """
 
     principal: Principal
     body: Any
     request: Request
+    words: list[str] = field(default_factory=list)
 
 
 Handler = Callable[[Call], Awaitable[Response]]
+Intent = Callable[[Call], Iterable[str]]
+"""What a change is to be, in such words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,15 @@ class ErrorShape:
     unmet: Literal["400", "422"]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnBody:
+    """A body that a handler reads by itself, as one has to whose caller need not be known."""
+
+    model: type[BaseModel]
+    media_type: str
+    required: bool = True
+
+
 PROBLEM = ErrorShape(problem.response, Problem, "application/problem+json", unmet="422")
 """Problem documents: the shape of all routes that are not another vendor's."""
 
@@ -73,10 +92,11 @@ class Operation:
 
     `headers` are the ones it takes, with their descriptions; a chat route that names none
     takes an Idempotency-Key. `max_body_bytes` is for a route whose bodies may be larger than
-    the configuration says of all. `query` are the parameters it takes, with their descriptions,
-    and `conflict` says what a 409 means there. `further` are other statuses it may end in, with
+    the configuration says of all. `own_body` is what its handler reads without one of `body`. `query`
+    are the parameters it takes, and `conflict` says what a 409 means there. `further` are other statuses it may end in, with
     what they mean; one below 400 has no body. `media_type` is of the bodies, both ways; what comes
-    as plain JSON is taken as well.
+    as plain JSON is taken as well. `lines` is the type of an answer in lines, where one may be asked for. What `intent` says of a change is on record before it begins, and
+    again when it is done.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -91,11 +111,14 @@ class Operation:
     streams: bool = False
     errors: ErrorShape = PROBLEM
     headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Parameter] = field(default_factory=dict)
     conflict: str = ""
     max_body_bytes: int | None = None
     further: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
+    intent: Intent | None = None
+    own_body: OwnBody | None = None
+    lines: str = ""
 
 
 ANONYMOUS = Principal(tenant="", subject="anonymous")
@@ -170,16 +193,20 @@ def _endpoint(
             must_name(request)
             if op.query:
                 must_ask(request)
+                must_be_as_long(request, op.query)
             body = await _parse(op, request)
-            await watched.allowed()
-            response = checked(op, await op.handler(Call(principal, body, request)))
+            call = Call(principal, body, request)
+            if op.intent is not None:
+                call.words.extend(op.intent(call))
+            await watched.allowed(call.words)
+            response = checked(op, await op.handler(call))
         except asyncio.CancelledError:
             watched.broken_off()
             visit.broken_off()
             raise
         except Exception as error:  # noqa: BLE001
             return visit.over(watched.ended(op.errors.response(error), error), error)
-        return visit.over(watched.ended(response))
+        return visit.over(watched.ended(response, words=call.words))
 
     return endpoint
 
@@ -190,11 +217,16 @@ async def _parse(op: Operation, request: Request) -> BaseModel | None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in {JSON, op.media_type}:
         raise RequestError("unsupported_media_type", f"Send {op.media_type}.")
-    must_keep(await request.body())
+    sent = await request.body()
+    must_keep(sent)
     try:
-        return op.body.model_validate_json(await request.body())
+        body = op.body.model_validate_json(sent)
     except ValidationError as error:
         raise problem.from_validation(error) from error
+    # Images: 13 ms for a body of 5 MB, which is too much to learn nothing by.
+    if op.max_body_bytes is None or op.rate != "chat":
+        must_say_once(sent)
+    return body
 
 
 def reply(data: object, status: int = 200) -> Response:

@@ -6,15 +6,18 @@ from typing import get_args
 from starlette.responses import Response
 
 from actors.database.savings import By, Savings
+from deployments.ingress.parameters import Parameter, moment, word
 from deployments.ingress.routes import Call, reply
 from routing.clock import Clock, rfc3339
 from routing.errors import RequestError, Violation
 from routing.period import DAYS, parse_period
 
-QUERY: Mapping[str, str] = {
-    "since": f"A date, or a moment (RFC 3339): from then on. {DAYS} days before `until` if left out.",
-    "until": "A date, or a moment: up to then, without it. Now if left out.",
-    "by": "platform, strategy or day: the same sums for each of them besides.",
+QUERY: Mapping[str, Parameter] = {
+    "since": moment(
+        f"A date, or a moment (RFC 3339): from then on. {DAYS} days before `until` if left out."
+    ),
+    "until": moment("A date, or a moment: up to then, without it. Now if left out."),
+    "by": word("The same sums for each of them besides.", *get_args(By)),
 }
 """What the report may be asked with."""
 

@@ -21,7 +21,7 @@ _KINDS: Mapping[str, str] = {
     "directory_full": "invalidValue",
 }
 """scimTypes by our codes, where there is one for the same thing."""
-_HEADERS = ("www-authenticate", "retry-after")
+_HEADERS = ("www-authenticate", "retry-after", "connection")
 
 
 def response(error: Exception) -> Response:

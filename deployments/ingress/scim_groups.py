@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from actors.database.directory_groups import DirectoryGroups
+from actors.database.directory_groups import DirectoryGroups, MemberChange
 from actors.database.directory_rows import GroupRow
 from deployments.ingress.routes import Call, Operation
 from deployments.ingress.scim_desk import (
@@ -61,6 +61,7 @@ class ScimGroups:
         teams = self._teams(call)
         row, members = teams.made(call.body.model_extra, self._clock.now())
         await self._groups.create(row, members)
+        call.words.extend([f"group:{row.id}", f"members:{len(members)}"])
         self._directories.changed()
         return await self._answer(call, row, 201)
 
@@ -109,6 +110,7 @@ class ScimGroups:
             if after == before:
                 return before
             if await self._groups.replace(before, after, members):
+                call.words.extend(_counts(members))
                 self._directories.changed()
                 return after
         raise contended()
@@ -129,3 +131,10 @@ class ScimGroups:
             members = (await self._groups.members_of(row.tenant, [row.id]))[row.id]
         headers = {"ETag": etag(row.version), "Location": f"{teams.base}/Groups/{row.id}"}
         return answer(teams.shown(row, members, shown), status, headers)
+
+
+def _counts(change: MemberChange) -> list[str]:
+    """How many the provider named; whom, is in the directory."""
+    words = [] if change.only is None else [f"only:{len(change.only)}"]
+    words += [f"added:{len(change.added)}"] if change.added else []
+    return [*words, f"removed:{len(change.removed)}"] if change.removed else words

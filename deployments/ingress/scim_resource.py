@@ -5,22 +5,26 @@ from typing import Literal, Protocol
 
 from starlette.responses import Response
 
+from deployments.ingress.parameters import Parameter
 from deployments.ingress.routes import Call, Handler, Operation
 from deployments.ingress.scim_desk import BASE, PERMISSION
 from deployments.ingress.scim_errors import SCIM_ERRORS
 from deployments.ingress.scim_schema import MEDIA_TYPE, ScimAnswer, ScimBody
 
+_TEXT = {"type": "string"}
 SHOWN = {
-    "attributes": "The attributes to show, separated by commas",
-    "excludedAttributes": "The attributes to leave out, separated by commas",
+    "attributes": Parameter("The attributes to show, separated by commas", _TEXT),
+    "excludedAttributes": Parameter("The attributes to leave out, separated by commas", _TEXT),
 }
+_WHOLE = {"type": "integer"}
 SEARCH = {
-    "filter": "Which ones, by RFC 7644, 3.4.2.2",
-    "startIndex": "The number of the first one, from 1 on",
-    "count": "How many, at most 100",
-    "sortBy": "Is refused: nothing is sorted here",
+    "filter": Parameter("Which ones, by RFC 7644, 3.4.2.2", _TEXT),
+    "startIndex": Parameter("The number of the first one, from 1 on", _WHOLE),
+    "count": Parameter("How many, at most 100", _WHOLE),
+    "sortBy": Parameter("Is refused: nothing is sorted here", _TEXT),
     **SHOWN,
 }
+"""Whatever is wrong with one is said in the words that RFC 7644, 3.12 has for it."""
 IF_MATCH = {"If-Match": "The version that is meant, as ETag said it; another one is left alone"}
 IF_NONE_MATCH = {"If-None-Match": "The version that is known already, as ETag said it"}
 CHANGED = {"412": "Another version than the one that is meant"}

@@ -68,6 +68,7 @@ class ScimUsers:
         people = self._people(call)
         row = people.made(call.body.model_extra, self._clock.now())
         ended = await self._users.create(row, folds=people.rules.folds)
+        call.words.extend([f"user:{row.id}", _activity(row)])
         self._record(call.principal, () if ended is None else (ended,))
         return self._answer(call, row, (), 201)
 
@@ -115,6 +116,7 @@ class ScimUsers:
                 return self._answer(call, before, await self._groups(before))
             ended = await self._users.replace(before, after, folds=people.rules.folds)
             if ended is not None:
+                call.words.append(_activity(after))
                 self._record(call.principal, ended)
                 return self._answer(call, after, await self._groups(after))
         raise contended()
@@ -148,3 +150,7 @@ class ScimUsers:
             for row in each.sessions:
                 who = Principal(row.tenant, row.subject, row.roles)
                 self._trail.signed_off(who, row.provider, reason="put_out")
+
+
+def _activity(row: UserRow) -> str:
+    return "active:true" if row.active else "active:false"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
+from actors.coordinator.client import CoordinatorShares
 from actors.database.approvals import Approvals
 from actors.database.budget_books import BudgetBooks
 from actors.database.budget_loans import BudgetLoans
@@ -23,6 +24,7 @@ from config.loader import load_settings
 from deployments.auditing import AuditDesk
 from deployments.bare_logs import bare_logs
 from deployments.boot import Boot
+from deployments.coordinator import coordinator_options
 from deployments.database import address_of
 from deployments.ingress import api, settings_for
 from deployments.ingress.approvals import ApprovalRoutes
@@ -61,7 +63,7 @@ from deployments.mcp_gateway.composition import (
     gateway_of,
 )
 from deployments.memory.opening import open_memory
-from deployments.options import GC_THRESHOLDS, nodes_alive
+from deployments.options import GC_THRESHOLDS, INGRESS, nodes_alive
 from deployments.personal_data import sealer_of
 from deployments.platforms.client import platform_client
 from deployments.user_data.desk import UserDataDesk
@@ -94,7 +96,8 @@ class Ingress:
         store = PlatformSettingsStore(self._database)
         self._in_force = in_use = await in_force(boot, store, platforms, clock)
         settings, catalogs = in_use.settled.settings, in_use.catalogs
-        self._limits = limiting = LimitDesk(boot, settings, replica, clock)
+        lender = CoordinatorShares(coordinator_options(boot, settings, address))
+        self._limits = limiting = LimitDesk(boot, settings, INGRESS, replica, lender, clock)
         clients = {name: platform_client(name, handle) for name, handle in platforms.items()}
         self._road = desk = RoadDesk(
             boot, in_use, clients, address, self._database, replica, limiting, clock
@@ -107,8 +110,10 @@ class Ingress:
         )
         context = context_of(parts)
         self._federation = federation(parts)
-        gateway = await gateway_of(parts, self._federation, audit.trail)
-        sealer = sealer_of(settings.privacy, self._keys, self._database, clock)
+        self._entry = entry = AuthEntry(boot, settings, self._database, clock, audit.trail)
+        stands = entry.authentication.must_stand
+        gateway = await gateway_of(parts, self._federation, audit.trail, stands)
+        sealer = await sealer_of(settings.privacy, self._keys, self._database, clock)
         self._agent = agent = support_agent(
             boot,
             settings,
@@ -161,7 +166,6 @@ class Ingress:
         self._people = people = UserDataDesk(
             self._database, self._reports, memory.erasure, settings.retention, audit.trail, clock
         )
-        self._entry = AuthEntry(boot, settings, self._database, clock, audit.trail)
         self._table += [
             *region.operations(),
             *McpMetadata(settings.mcp.security).operations(),
@@ -169,14 +173,14 @@ class Ingress:
             *memory_operations(MemoryRoutes(memory, clock)),
             *UserDataRoutes(people, boot.region, clock).operations(),
             *approval_operations(ApprovalRoutes(Approvals(self._database), gateway, clock)),
-            *self._entry.operations(),
+            *entry.operations(),
             *AuditRoutes(audit.events, audit.trail, clock).operations(),
             *PlatformSettingsRoutes(
                 boot, in_use, settings_for.operators(settings), clock
             ).operations(),
             *McpAdmin(administration(parts, self._federation)).operations(),
         ]
-        self._authentication = region.at_home(self._entry.authentication)
+        self._authentication = region.at_home(entry.authentication)
         await asyncio.gather(
             desk.start(), self._knowledge.start(), self._federation.start(), limiting.start()
         )

@@ -10,7 +10,6 @@ from config.regions import BudgetLeases, RegionSettings
 from config.routing import RoutingSettings
 from config.settings import Settings
 from deployments.agent.road import RoadOptions
-from deployments.boot import Boot
 from deployments.demo import TENANT
 from deployments.ingress.lending import Lending
 from deployments.ingress.peers import PeerAddress, Peers
@@ -40,11 +39,6 @@ def operators(settings: Settings) -> frozenset[str]:
     Who holds the key that the first start left on the disk could as well edit the files beside it.
     """
     return frozenset(settings.server.operator_tenants) or frozenset({TENANT})
-
-
-def region(settings: Settings, boot: Boot) -> str:
-    """The configuration's name for this region, or the one the process was started with."""
-    return boot.region if settings.regions is None else settings.regions.name
 
 
 def addresses(regions: RegionSettings | None) -> dict[str, PeerAddress]:

@@ -6,7 +6,6 @@ from actors.database.legal_holds import LegalHold
 from deployments.ingress import user_data_schema as schema
 from deployments.ingress.routes import Call, Operation, reply
 from deployments.security.reach import may_ask_about
-from deployments.security.trail import request_id
 from deployments.user_data.desk import UserDataDesk
 from deployments.user_data.erasing import ERASED
 from deployments.user_data.exporting import MEDIA_TYPE
@@ -85,7 +84,7 @@ class UserDataRoutes:
                 "erased_at": None if row.ended_at is None else rfc3339(row.ended_at),
                 "settled_at": None if report.settled_at is None else rfc3339(report.settled_at),
                 "proof": {
-                    "request_id": request_id.get(),
+                    "request_id": row.request,
                     "action": ERASED,
                     "sha256": report.digest,
                 },

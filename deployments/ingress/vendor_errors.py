@@ -46,7 +46,7 @@ _BRANCHES = re.compile(
     r"/(?:text|json_schema|mode|named|some|base64|url)(?=/|$)"
 )
 _SHOWN = 5
-_TOLD = ("www-authenticate", "retry-after", RATE_LIMIT, RATE_LIMIT_POLICY)
+_TOLD = ("www-authenticate", "retry-after", "connection", RATE_LIMIT, RATE_LIMIT_POLICY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deployments.security.errors import RateLimited
-from deployments.security.principal import Principal
+from deployments.security.errors import RateLimited, TurnedAway
 from routing.errors import AccessError
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from deployments.ingress.route_audit import Watched
     from deployments.security.gate import Gate, Passage
+    from deployments.security.principal import Principal
     from deployments.security.rate_limits import RateClass
 
 
@@ -37,20 +37,23 @@ class Visit:
 
     async def enter(
         self, authenticate: "Callable[[Request], Awaitable[Principal]]", watched: "Watched"
-    ) -> Principal:
+    ) -> "Principal":
         """Let in whoever says who they are.
 
         Raises:
             AccessError: nobody known, or a limit is in the way.
             MisdirectedRequest: another region serves them.
         """
-        principal = await authenticate(self._request)
+        try:
+            principal = await authenticate(self._request)
+        except TurnedAway as error:
+            watched.turned_away(error.who)
+            raise
         if self._gate is not None:
             try:
                 self._passage = await self._gate.admit(principal, self._class)
             except RateLimited:
-                # On record as the tenant's, and no oftener than what strangers do.
-                watched.known(Principal(principal.tenant, ""))
+                watched.turned_away(principal)
                 raise
             self._headers = self._passage.headers
         watched.known(principal)

@@ -152,7 +152,7 @@ async def test_a_key_makes_none_that_opens_from_elsewhere_or_for_longer(world: S
 async def test_a_key_is_given_no_role_that_moves_more_money_alone(tmp_path: Path) -> None:
     """Where the permissions are the same, the limits are not."""
     policy = yaml.safe_load(SHIPPED.read_text())
-    policy["roles"]["helpdesk"] = policy["roles"]["admin"]
+    policy["roles"]["helpdesk"] = [*policy["roles"]["admin"]]
     for each in policy["limits"].values():
         each["helpdesk"] = 50
     (tmp_path / "rbac.yaml").write_text(yaml.safe_dump(policy))

@@ -189,6 +189,7 @@ async def test_a_session_whose_turn_was_cut_is_not_taken_up(simulators: Simulato
     assert turns[0]["session_id"] == turns[1]["session_id"] != turns[2]["session_id"]
 
 
+@pytest.mark.alone  # of 1.2 s, 0.5 are left for two requests to another process
 async def test_the_deadline_is_for_session_and_answer_together(simulators: Simulators) -> None:
     """Opening a session takes its time from the answer, and nothing is added."""
     slow = {"kind": "slow", "delay_ms": 700}

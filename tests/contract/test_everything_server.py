@@ -9,7 +9,8 @@ import pytest
 
 from deployments.mcp_gateway.tool_server import Exchange
 from tests.federation_world import READS, caller, upstream, world
-from tests.judges.judge import HERE, free_port, node, program, serving
+from tests.judges.judge import HERE, node, program, serving
+from tests.ports import free_port
 
 SERVER = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 TOOLS = ("echo", "get-sum", "trigger-long-running-operation", "get-structured-content")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,20 +23,6 @@ from tests.property.test_memory import Life, Step, lives
 from tests.redis_servers import PATIENT_S, RedisServer, need, redis_cluster, redis_server
 
 
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    need()
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
-    need()
-    with redis_cluster(tmp_path_factory.mktemp("cluster")) as nodes:
-        yield nodes
-
-
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = open_database(tmp_path / "supportmax.db")
@@ -53,12 +39,9 @@ async def memory(request: pytest.FixtureRequest, database: Database) -> AsyncIte
             store = InProcessWindows(ManualClock())
         case "single":
             server: RedisServer = request.getfixturevalue("single")
-            server.cli("flushall")
             store = over(server)
         case _:
             nodes: list[RedisServer] = request.getfixturevalue("cluster")
-            for node in nodes:
-                node.cli("flushall")
             urls = tuple(node.url for node in nodes)
             store = RedisWindows(RedisOptions(urls, is_cluster=True), SystemClock(), PATIENT_S)
     await store.start()
@@ -383,7 +366,6 @@ async def test_who_reads_while_a_customer_is_erased_puts_nothing_back(
     database: Database, single: RedisServer
 ) -> None:
     """The right to fill is taken before the database is read, and erasing takes it away."""
-    single.cli("flushall")
     async with remembering(database, single) as memory:
         await say(memory, "a secret")
         real = memory.conversations.history

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.gateway import Gateway
@@ -72,6 +73,15 @@ async def changed(desk: Desk) -> list[int]:
     return [int(await desk.scalar(f"SELECT count(*) FROM {table}")) for table in tables]  # noqa: S608
 
 
+def settings(port: int) -> dict[str, Any]:
+    """The server's, of which one tool may be used without anybody asked."""
+    return {
+        "url": f"http://127.0.0.1:{port}/mcp",
+        "trust_on_first_use": True,
+        "tools": {"find": {"side_effect": "read", "approval": False}},
+    }
+
+
 async def gateway_of(made: World, desk: Desk) -> Gateway:
     """Our tools and the others' behind one door."""
     own = await tools_server(desk.runner)
@@ -80,51 +90,39 @@ async def gateway_of(made: World, desk: Desk) -> Gateway:
 
 async def test_a_poisoned_answer_changes_nothing(tmp_path: Path) -> None:
     server = poisoned()
-    async with http(server) as port:
-        settings = {
-            "url": f"http://127.0.0.1:{port}/mcp", "trust_on_first_use": True,
-            "tools": {"find": {"side_effect": "read", "approval": False}},
-        }  # fmt: skip
-        async with world(tmp_path, {"bad": settings}) as made:
-            await made.ready("bad")
-            desk = await desk_over(made.database)
-            model = Obedient(await gateway_of(made, desk), calling())
-            await model.talk("bad__find")
-            assert await changed(desk) == [0, 0, 0, 0]
-            assert server.asked.count("tools/call") == 1
-            for name in ("tools__refund_invoice", "tools__change_plan", "bad__send"):
-                outcome = model.outcomes[name]
-                assert isinstance(outcome, ToolOutcome)
-                assert outcome.needs_approval is not None, name
-            assert model.outcomes["bad__hidden"] == "Unknown tool: bad__hidden"
-            # Without anybody's words in between, such a refund is made at once.
-            refund = {**json.loads(REFUND % INVOICE), "amount_usd": 6}
-            own = await (await gateway_of(made, desk)).call(
-                calling(), "tools__refund_invoice", refund
-            )
-            assert own.needs_approval is None
-            assert await changed(desk) == [1, 0, 0, 0], own.text
+    async with http(server) as port, world(tmp_path, {"bad": settings(port)}) as made:
+        await made.ready("bad")
+        desk = await desk_over(made.database)
+        model = Obedient(await gateway_of(made, desk), calling())
+        await model.talk("bad__find")
+        assert await changed(desk) == [0, 0, 0, 0]
+        assert server.asked.count("tools/call") == 1
+        for name in ("tools__refund_invoice", "tools__change_plan", "bad__send"):
+            outcome = model.outcomes[name]
+            assert isinstance(outcome, ToolOutcome)
+            assert outcome.needs_approval is not None, name
+        assert model.outcomes["bad__hidden"] == "Unknown tool: bad__hidden"
+        # Without anybody's words in between, such a refund is made at once.
+        refund = {**json.loads(REFUND % INVOICE), "amount_usd": 6}
+        own = await (await gateway_of(made, desk)).call(calling(), "tools__refund_invoice", refund)
+        assert own.needs_approval is None
+        assert await changed(desk) == [1, 0, 0, 0], own.text
 
 
 async def test_a_poisoned_description_is_not_read_by_the_model(tmp_path: Path) -> None:
     """A new tool and a changed one wait for somebody to look; the model meets neither."""
     server = poisoned()
-    async with http(server) as port:
-        settings = {
-            "url": f"http://127.0.0.1:{port}/mcp", "trust_on_first_use": True,
-            "tools": {"find": {"side_effect": "read", "approval": False}},
-        }  # fmt: skip
-        async with world(tmp_path, {"bad": settings}) as made:
-            await made.ready("bad")
-            server.answers["tools/list"] = {
-                "tools": [wire_tool("find", description=ORDERS), server.answers["hidden"]]
-            }
-            server.answers["tools/call"] = {"content": []}
-            await made.upstream("bad").watch.read()
-            desk = await desk_over(made.database)
-            model = Obedient(await gateway_of(made, desk), calling())
-            await model.talk("bad__find")
-            assert list(model.outcomes) == ["bad__find"]
-            assert model.outcomes["bad__find"] == "Unknown tool: bad__find"
-            assert await changed(desk) == [0, 0, 0, 0]
-            assert server.asked.count("tools/call") == 0
+    async with http(server) as port, world(tmp_path, {"bad": settings(port)}) as made:
+        await made.ready("bad")
+        server.answers["tools/list"] = {
+            "tools": [wire_tool("find", description=ORDERS), server.answers["hidden"]]
+        }
+        server.answers["tools/call"] = {"content": []}
+        await made.upstream("bad").watch.read()
+        desk = await desk_over(made.database)
+        model = Obedient(await gateway_of(made, desk), calling())
+        await model.talk("bad__find")
+        assert list(model.outcomes) == ["bad__find"]
+        assert model.outcomes["bad__find"] == "Unknown tool: bad__find"
+        assert await changed(desk) == [0, 0, 0, 0]
+        assert server.asked.count("tools/call") == 0

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from actors.database import DatabaseUnavailable
+from deployments.mcp_gateway.caller import Caller
+from deployments.mcp_gateway.gateway import Gateway
 from deployments.security.gateway_tokens import GatewayTokens, Granted
 from deployments.security.principal import Principal
 from deployments.security.standing import FRESH_S, STALE_S
@@ -15,6 +18,7 @@ from routing.errors import AccessError
 from tests.contract.sign_on_world import API, SITE
 from tests.identity_provider import CLIENT, Idp, identity_provider
 from tests.scim_world import CORE, Directory, Scim, directory, directory_settings
+from tests.unit.gateway.tool_world import Shop, tool
 
 SESSION = "__Host-supportmax"
 OUT = {"op": "Replace", "path": "active", "value": "False"}
@@ -240,6 +244,29 @@ async def test_a_token_of_the_gateway_ends_with_whom_it_was_made_for(
         assert granted is not None
         with pytest.raises(AccessError):
             await gate.must_stand(granted.principal)
+
+
+async def test_an_answer_of_whoever_is_put_out_changes_nothing_more(
+    world: Directory, scim: Scim
+) -> None:
+    """They were let in when it began; what they read meanwhile was asked for then."""
+    ann = await scim.person("ann")
+    person = Principal(
+        "acme", "oidc:ann", permissions=frozenset({"mcp:tools"}), as_of=world.clock.now()
+    )
+    by_key = replace(person, subject="key:1", owner="oidc:ann")
+    shop = Shop(tool("look"), tool("pay", side_effect="money"))
+    gate = world.entries[1].authentication
+    gateway = Gateway([shop], world.clock, must_stand=gate.must_stand)
+    for who in (person, by_key):
+        assert (await gateway.call(Caller(who), "shop__pay", {})).text == "done"
+    await scim.patch(f"/Users/{ann['id']}", OUT)
+    world.clock.ahead_s += FRESH_S
+    for who in (person, by_key):
+        with pytest.raises(AccessError, match="Nothing was done"):
+            await gateway.call(Caller(who), "shop__pay", {})
+        assert (await gateway.call(Caller(who), "shop__look", {})).text == "done"
+    assert [name for name, _ in shop.calls].count("pay") == 2
 
 
 async def test_a_directory_that_cannot_be_read_lets_no_person_in_and_programs_go_on(

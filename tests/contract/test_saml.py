@@ -120,6 +120,19 @@ async def test_a_person_signs_on_with_the_roles_of_the_providers_groups(
     assert (await browser.get("/probe")).status_code == 401
 
 
+@pytest.mark.parametrize("asked", ["", "?provider=okta", "?provider="])
+async def test_nobody_is_led_to_a_provider_that_was_not_named(
+    browser: httpx2.AsyncClient, asked: str
+) -> None:
+    """One of OpenID Connect and one of SAML: both are told, and the first is nobody's default."""
+    for answer in (
+        await browser.get(f"/auth/sso/login{asked}"),
+        await browser.post(f"/auth/sso/login{asked}"),
+    ):
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["detail"] == "Say provider, one of: corp, oidc."
+
+
 async def test_the_browsers_cookie_comes_back_with_the_providers_form(
     browser: httpx2.AsyncClient,
 ) -> None:

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -16,6 +16,7 @@ from lxml import etree  # type: ignore[import-untyped]
 import config
 from config.settings import Settings
 from deployments.security.claims import LEEWAY_S
+from deployments.security.constraints import WORDS
 from tests.contract.sign_on_world import SITE, Site, site
 from tests.contract.test_sign_on_faults import ISSUER, Provider, begin
 from tests.unit.security.saml_world import (
@@ -77,12 +78,12 @@ async def come_back(browser: httpx2.AsyncClient, provider: Provider) -> httpx2.R
     return await browser.get(back)
 
 
-async def manages(browser: httpx2.AsyncClient) -> bool:
+async def manages(browser: httpx2.AsyncClient, otherwise: str = WORDS["sign_on_too_old"]) -> bool:
     """Whether they may see to keys now; a refusal says what would help."""
     answer = await browser.get("/admin/keys")
     if answer.status_code != 200:
         assert answer.status_code == 403, answer.text
-        assert "sign on again first" in answer.json()["detail"]
+        assert otherwise in answer.json()["detail"]
     return answer.status_code == 200
 
 
@@ -102,13 +103,28 @@ async def test_a_session_begun_without_a_password_proves_nothing_new(
     assert await manages(browser)
 
 
-async def test_where_the_provider_does_not_say_when_the_session_s_begin_counts(
+async def test_where_the_provider_does_not_say_when_nothing_is_fresh(
+    browser: httpx2.AsyncClient, provider: Provider
+) -> None:
+    """It was asked, and it answers as one whose question somebody took out of the address."""
+    assert (await come_back(browser, provider)).status_code == 303
+    assert not await manages(browser, WORDS["sign_on_unknown"])
+    assert (await browser.get("/auth/user/permissions")).status_code == 200
+
+
+async def test_who_takes_the_question_out_of_the_address_is_let_through_and_may_nothing_strict(
     world: Site, browser: httpx2.AsyncClient, provider: Provider
 ) -> None:
+    """The password was typed at a provider, which knows the browser and says when as it is asked."""
+    provider.proved_at = int(world.clock.now())
+    address = urlsplit(await begin(browser))
+    asked = parse_qs(address.query)
+    del asked["max_age"]
+    back, _ = provider.code_for(address._replace(query=urlencode(asked, doseq=True)).geturl())
+    assert (await browser.get(back)).status_code == 303
+    assert not await manages(browser, WORDS["sign_on_unknown"])
     assert (await come_back(browser, provider)).status_code == 303
     assert await manages(browser)
-    world.clock.ahead_s += AGE_S
-    assert not await manages(browser)
 
 
 async def test_the_provider_is_told_how_old_a_sign_on_may_be(

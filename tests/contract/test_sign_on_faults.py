@@ -32,7 +32,10 @@ Exchange = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
 
 @dataclass
 class Provider:
-    """An identity provider in memory, which does at its token endpoint what a test tells it."""
+    """An identity provider in memory, which does at its token endpoint what a test tells it.
+
+    When somebody typed a password (`proved_at`) it tells to who asks for a `max_age`, and to nobody else.
+    """
 
     exchange: Exchange | None = None
     keys: list[Any] = field(default_factory=lambda: [RSA, EC])
@@ -41,6 +44,8 @@ class Provider:
     asked: list[str] = field(default_factory=list)
     nonces: dict[str, str] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
+    proved_at: int | None = None
+    ages: set[str] = field(default_factory=set)
     now: Callable[[], float] = float
 
     def code_for(self, url: str) -> tuple[str, str]:
@@ -48,14 +53,18 @@ class Provider:
         asked = parse_qs(urlsplit(url).query)
         code = f"code-{len(self.nonces)}"
         self.nonces[code] = asked["nonce"][0]
+        if "max_age" in asked:
+            self.ages.add(code)
         return f"/auth/sso/callback?state={asked['state'][0]}&code={code}", code
 
     def id_token(self, code: str) -> str:
         """Of ann."""
         now = int(self.now())
+        tells_when = self.proved_at is not None and code in self.ages
+        when = {"auth_time": self.proved_at} if tells_when else {}
         claims = {
             "iss": ISSUER, "aud": "web", "sub": "ann", "iat": now, "exp": now + 300,
-            "nonce": self.nonces[code], "groups": ["Agents"], **self.claims,
+            "nonce": self.nonces[code], "groups": ["Agents"], **when, **self.claims,
         }  # fmt: skip
         return sign(claims, self.signing, {"typ": "JWT"})
 

@@ -49,7 +49,7 @@ def provider_for(issuer: str, role: str = "service") -> SSOProvider:
 async def test_a_programs_token_is_a_principal(idp: Idp) -> None:
     async with provider_for(idp.issuer) as sso:
         principal = await sso.authenticate(idp.program_token())
-        assert (principal.tenant, principal.subject) == ("acme", f"oidc:{CLIENT}")
+        assert (principal.tenant, principal.subject) == ("acme", f"client:oidc:{CLIENT}")
         assert principal.may("batches:manage")
         assert not principal.may("keys:manage")
         with pytest.raises(AccessError):
@@ -86,6 +86,23 @@ async def test_every_name_is_a_provider_that_takes_tokens_of_its_issuer_alone(
 def test_a_directory_takes_passwords_and_no_tokens() -> None:
     with pytest.raises(ConfigError, match="ldap"):
         SSOProvider(provider="ldap", tenant="acme", client_id="x")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"provider": "nosuch"}, "sso.provider: expected one of azure_ad, okta"),
+        ({"provider": "oidc", "isuer": "x"}, "sso.isuer: is not a setting; did you mean issuer?"),
+        ({"provider": "okta", "domain": "https://t.okta.com/"}, "sso.domain: write a host alone"),
+        ({"provider": "oidc", "client_secret": "hunter2 "}, "sso.client_secret: a credential is"),
+    ],
+)
+def test_what_is_no_setting_is_told_as_of_a_file(settings: dict[str, Any], said: str) -> None:
+    """In the errors of the configuration, and without a secret."""
+    with pytest.raises(ConfigError) as refused:
+        SSOProvider(tenant="acme", **settings)
+    assert said in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_role_nobody_defined_cannot_be_given() -> None:

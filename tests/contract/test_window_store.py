@@ -1,7 +1,7 @@
 """The store of windows keeps its promises in this process, in one Redis and in a cluster of three."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,24 +17,11 @@ from actors.window_store import (
     owner_of,
 )
 from routing.clock import ManualClock, SystemClock
-from tests.redis_servers import PATIENT_S, RedisServer, free_port, need, redis_cluster, redis_server
+from tests.ports import free_port
+from tests.redis_servers import PATIENT_S, RedisServer, need, redis_server
 from tests.tls import CERTIFICATE, certificate
 
 KEY = Key(customer_of("acme", "ann"), "conv_1")
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    need()
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
-    need()
-    with redis_cluster(tmp_path_factory.mktemp("cluster")) as nodes:
-        yield nodes
 
 
 @pytest.fixture(params=["in_process", "single", "cluster"])
@@ -45,14 +32,11 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[WindowStore]:
             made = InProcessWindows(ManualClock())
         case "single":
             server: RedisServer = request.getfixturevalue("single")
-            server.cli("flushall")
             made = RedisWindows(
                 RedisOptions((server.url,), is_cluster=False), SystemClock(), PATIENT_S
             )
         case _:
             nodes: list[RedisServer] = request.getfixturevalue("cluster")
-            for node in nodes:
-                node.cli("flushall")
             urls = tuple(node.url for node in nodes)
             made = RedisWindows(RedisOptions(urls, is_cluster=True), SystemClock(), PATIENT_S)
     await made.start()

@@ -75,9 +75,10 @@ async def test_a_refund_within_limits_is_made_and_the_stream_tells_of_it(
 async def test_a_call_that_waits_is_approved_over_http_and_the_conversation_goes_on(
     product: Product, contract: Contract, simulators: Simulators
 ) -> None:
-    """A program's key moves no money alone: the answer is whole, and says what it waits for."""
+    """A program's key moves no money alone: the answer is whole, and two people have to agree."""
     program = await key_of(product, "northwind", "service")
-    supervisor = await key_of(product, "northwind", "supervisor")
+    supervisor = await key_of(product, "northwind", "supervisor", "test:sue")
+    another = await key_of(product, "northwind", "supervisor", "test:ada")
     invoice = "INV-2026-0039"
     before = refunded_cents(product, invoice)
     asked = {"message": f"Refund $4 of {invoice}.", "user_id": OWNER, "platform": "openai"}
@@ -85,6 +86,7 @@ async def test_a_call_that_waits_is_approved_over_http_and_the_conversation_goes
     async with (
         connected(product, contract, program) as http,
         connected(product, contract, supervisor) as boss,
+        connected(product, contract, another) as second,
     ):
         reply = await http.post("/v3/chat", json=asked)
         assert reply.status_code == 200, reply.text
@@ -93,8 +95,13 @@ async def test_a_call_that_waits_is_approved_over_http_and_the_conversation_goes
         waits = first["needs_approval"]
         assert refunded_cents(product, invoice) == before
 
-        said = await boss.post(f"/v3/approvals/{waits['id']}", json={"decision": "approve"})
-        assert said.json()["outcome"]["is_error"] is False
+        path, yes = f"/v3/approvals/{waits['id']}", {"decision": "approve"}
+        for _ in range(2):
+            said = (await boss.post(path, json=yes)).json()
+            assert (said["state"], said["outcome"]) == ("waiting", None)
+            assert said["first_approved_by"] is not None
+        assert refunded_cents(product, invoice) == before
+        assert (await second.post(path, json=yes)).json()["outcome"]["is_error"] is False
         assert refunded_cents(product, invoice) == before + 400
 
         await simulators.script("openai", {"kind": "text", "text": "4 dollars went back."})

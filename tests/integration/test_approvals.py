@@ -55,8 +55,8 @@ async def test_a_refund_asked_for_over_mcp_is_approved_over_http_and_made_once(
     """Nobody sees whose words are in an MCP client's conversation, so money always waits."""
     invoice = {"auto": "INV-2026-0014", "legacy": "INV-2026-0005"}[era]
     arguments = {"invoice_id": invoice, "reason": "DUP", "amount_usd": 12.5}
-    agent = await key_of(product, "northwind", "agent")
-    supervisor = await key_of(product, "northwind", "supervisor")
+    agent = await key_of(product, "northwind", "agent", "test:ann")
+    supervisor = await key_of(product, "northwind", "supervisor", "test:sue")
     async with (
         mcp(product, agent, "user_126", mode=era) as client,
         connected(product, contract, supervisor) as http,

@@ -112,12 +112,14 @@ async def test_a_key_that_may_not_choose_a_platform_is_forbidden_to(
         assert answer.status_code == 403
 
 
-async def key_of(product: Product, tenant: str, role: str = "admin") -> str:
-    """A new key for a tenant, made as an administrator's tool would: in the database."""
+async def key_of(
+    product: Product, tenant: str, role: str = "admin", person: str | None = None
+) -> str:
+    """A new key for a tenant, made as an administrator's tool would, in the database; None is nobody's."""
     database = open_database(product.home / "supportmax.sqlite")
     try:
         made = await Accounts(database).create_key(
-            tenant, "test", frozenset({role}), SystemClock().now()
+            tenant, "test", frozenset({role}), SystemClock().now(), created_by=person
         )
         return made.secret
     finally:

@@ -15,7 +15,8 @@ from config import SHIPPED
 from routing.budget import Budget, Scope, to_pico
 from routing.clock import SystemClock
 from tests.integration.talk import MESSAGE
-from tests.product import Product, free_port, running
+from tests.ports import free_port
+from tests.product import Product, running
 from tests.region_world import Region, served
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]

@@ -223,17 +223,30 @@ async def test_a_body_made_to_be_costly_or_strange_is_refused_at_once(
     assert answer.elapsed.total_seconds() < WITHIN_S
 
 
-async def test_of_a_key_that_stands_twice_in_a_body_the_last_counts_everywhere(
-    product: Product,
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v3/chat", '{"message": "", "stream": true, "message": "hello"}'),
+        ("POST", "/admin/keys", '{"name": "x", "roles": ["agent"], "roles": ["admin"]}'),
+        ("PUT", "/admin/budgets/twice", '{"scope": "tenant", "usd_per_day": 1, "usd_per_day": 9}'),
+        ("POST", "/auth/sso/login", '{"provider": "a", "provider": "b"}'),
+    ],
+)
+async def test_a_body_in_which_a_name_stands_twice_is_refused_and_nothing_of_it_done(
+    product: Product, method: str, path: str, body: str
 ) -> None:
-    """There is one parser, so no part of the product reads the other one."""
+    """Whoever looked at it before us may have read the other one."""
     async with product.http() as http:
-        answer = await http.post(
-            "/v3/chat",
-            content=b'{"message": "", "stream": true, "message": "hello", "stream": false}',
-            headers={"content-type": "application/json"},
-        )
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        headers = {"content-type": "application/json"}
+        answer = await http.request(method, path, content=body.encode(), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
+        assert (await http.get("/v3/budgets/twice")).status_code == 404
+
+
+async def test_half_a_request_is_answered_in_time_and_the_line_is_closed(product: Product) -> None:
+    """By the proxy that stands in front, before any replica hears of it."""
+    heard = await send(front(product), b"POST /v3/chat HTTP/1.1\r\nHost: localhost\r\nX-Half:")
+    assert list(statuses(heard)) == [408]
 
 
 async def test_a_key_bound_to_a_network_opens_from_there_whatever_a_header_claims(

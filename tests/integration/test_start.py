@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import Product, free_port, refused
+from tests.ports import free_port
+from tests.product import Product, refused
 
 
 def one_line(said: str) -> str:

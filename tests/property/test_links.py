@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from deployments.agent import links
 from deployments.agent.links import HELD_MAX, AllowedLinks
 
 ALLOWED = AllowedLinks(["help.example.com", "*.shop.example"])
@@ -117,3 +118,16 @@ def test_what_is_held_back_is_bounded() -> None:
     given = cleaner.feed("[a](" + "x" * 10_000)
     assert len(given) > 10_000 - HELD_MAX
     assert len(AllowedLinks().cleaned("https://evil.example/" + "x" * 100_000)) < 100_000
+
+
+def test_no_short_cut_passes_over_a_link() -> None:
+    """Seeds 0 to 9,999: what is not looked through has none, nor the beginning of one before its end."""
+    for seed in range(TEXTS):
+        chance = Random(seed)  # noqa: S311
+        text = "".join(
+            chance.choices([*PARTS, "\u017f", "\u212a", "\r"], k=chance.randrange(1, 12))
+        )
+        assert links._START.search(text) is None or links._may_start(text), seed
+        whole = links._MAYBE.search(text)
+        end = links._MAYBE.search(text, max(0, len(text) - links._MAYBE_LENGTH))
+        assert (whole and whole.span()) == (end and end.span()), seed

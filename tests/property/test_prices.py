@@ -82,6 +82,7 @@ def listed(
     )
 
 
+@pytest.mark.timeout(180)  # 46 s on two cores that two runs shared
 @pytest.mark.parametrize("platform", PROVIDERS)
 @given(usage=usages(), service_tier=st.sampled_from(sorted(CONTEXTS)))
 @settings(max_examples=60, deadline=None)

@@ -119,6 +119,7 @@ async def test_a_tenant_has_no_more_budgets_than_can_be_read(
     assert await definitions.put(replace(TENANTS, tenant="umbrella"))
 
 
+@pytest.mark.alone  # five processes, of which each has seconds for an answer
 @pytest.mark.timeout(240)
 async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_budget(
     database: Database, definitions: BudgetDefinitions, tmp_path: Path

@@ -305,6 +305,7 @@ async def test_what_other_regions_told_is_known_after_a_restart(world: World) ->
     assert await again.digest("us") == "d2"
 
 
+@pytest.mark.alone  # five processes, of which each has seconds for an answer
 @pytest.mark.timeout(240)
 async def test_processes_killed_between_journal_and_letter_overspend_nothing_and_lose_nothing(
     world: World,

@@ -12,7 +12,7 @@ from actors.database.knowledge_rows import Edge, PassageRow, node_of
 from actors.knowledge.document import Hit
 from actors.knowledge.embed import normalised, packed
 from actors.knowledge.index import KnowledgeIndex, build_index
-from actors.knowledge.relations import DECAY
+from actors.knowledge.relations import DECAY, relate
 from actors.knowledge.tokenise import tokenise
 
 
@@ -226,3 +226,31 @@ def test_a_poisoned_row_costs_no_other_row_anything(poison: str) -> None:
     assert "a" in found(hits)
     for hit in hits:
         assert hit.passage.text.encode()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40),
+    st.dictionaries(st.integers(0, 9), st.floats(0.1, 5), min_size=1, max_size=3),
+    st.integers(1, 8),
+)
+def test_neighbours_are_what_adding_up_one_by_one_comes_to(
+    pairs: list[tuple[int, int]], seeds: dict[int, float], limit: int
+) -> None:
+    """Each seed shares half its score among its neighbours; seeds are not their own."""
+    names = [f"d{n}" for n in range(10)]
+    edges = [link(names[one], names[other]) for one, other in pairs]
+    relations = relate([node_of(name) for name in names], range(10), edges)
+    beside: dict[int, set[int]] = {n: set() for n in range(10)}
+    for one, other in pairs:
+        if one != other:
+            beside[one].add(other)
+            beside[other].add(one)
+    expected: dict[int, float] = {}
+    for seed, score in seeds.items():
+        for other in beside[seed]:
+            expected[other] = expected.get(other, 0.0) + DECAY * score / len(beside[seed])
+    wanted = sorted(score for other, score in expected.items() if other not in seeds)[::-1][:limit]
+    near = relations.near(seeds, limit)
+    assert [score for _, score in near] == pytest.approx(wanted, rel=1e-5)
+    assert not {other for other, _ in near} & seeds.keys()
+    assert all(score == pytest.approx(expected[other], rel=1e-5) for other, score in near)

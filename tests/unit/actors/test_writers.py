@@ -150,7 +150,10 @@ async def test_a_key_a_thread_and_a_call_have_one_holder(writers: list[Database]
     assert sum(isinstance(one, Fresh) for one in begun) == 1
     thread = await Threads(writers[0]).create("t", {}, [], NOW)
     held = await asyncio.gather(
-        *(Threads(database).hold("t", thread.id, [], NOW, NOW + 9) for database in writers),
+        *(
+            Threads(database).hold("t", thread.id, [], NOW, NOW + 9, owner=None)
+            for database in writers
+        ),
         return_exceptions=True,
     )
     assert sum(isinstance(one, Held) for one in held) == 1

@@ -109,6 +109,12 @@ async def test_of_two_who_looked_at_the_same_version_one_is_told_to_look_again(
             "platforms.openai.timeout_s: 'soon' is written, but expected a num",
         ),
         ({"timeout_s": 0}, "platforms.openai.timeout_s"),
+        (
+            {"timeout_s": "-1"},
+            "platforms.openai.timeout_s: '-1' is written, but expected more than 0",
+        ),
+        ({"timeout_s": "-.5e2"}, "platforms.openai.timeout_s: '-.5e2' is written, but expected"),
+        ({"model": "-" + "7" * 33}, "is the name of a model"),
         ({"max_tokens": 900_000}, "answers 128000 tokens at most"),
         ({"models": [{"model": "gpt-6-luna", "max_tokens": 0}]}, "models[0].max_tokens"),
         ({"price_override": {"input": 1}}, "price_override.output: is missing"),

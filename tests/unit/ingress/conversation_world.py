@@ -46,11 +46,12 @@ DEADLINE_S = 30.0
 
 
 async def authenticate(request: Request) -> Principal:
-    """The key is the tenant's name, and `+any` after it for who may ask about any customer."""
+    """The key is the tenant's name, `/` and who it is of several there, and `+any` for any customer's."""
     _, _, key = request.headers["authorization"].partition(" ")
-    tenant, plus, _ = key.partition("+any")
+    named, plus, _ = key.partition("+any")
+    tenant, _, subject = named.partition("/")
     more = {"customers:any"} if plus else set[str]()
-    return Principal(tenant, "key:1", frozenset(), PERMISSIONS | more)
+    return Principal(tenant, subject or "key:1", frozenset(), PERMISSIONS | more)
 
 
 @dataclass

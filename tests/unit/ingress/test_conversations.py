@@ -349,7 +349,7 @@ async def test_a_process_that_dies_in_mid_run_leaves_the_conversation_unchanged(
         )
         # What a run does first; nobody ever ends this one.
         now = before.clock.now()
-        await before.threads.hold("acme", made.id, [], now, now + DEADLINE_S)
+        await before.threads.hold("acme", made.id, [], now, now + DEADLINE_S, owner=None)
     async with running(file) as after:
         gpt = after.client()
         assert await said(after, made.id) == ["first"]
@@ -386,13 +386,13 @@ async def test_an_answer_that_comes_after_the_lease_was_taken_over_is_no_answer(
 ) -> None:
     """Otherwise two runs would both be told that they were the one that went on."""
     held = await world.threads.create("acme", {}, [], 0.0)
-    first = await world.threads.hold("acme", held.id, [], 0.0, 10.0)
-    second = await world.threads.hold("acme", held.id, [], 10.0, 20.0)
+    first = await world.threads.hold("acme", held.id, [], 0.0, 10.0, owner=None)
+    second = await world.threads.hold("acme", held.id, [], 10.0, 20.0, owner=None)
     late = [thread_rows.Item("msg_1", {"id": "msg_1", "type": "message"})]
     with pytest.raises(ConflictError, match="run by somebody else"):
         await world.threads.finish("acme", held.id, first.lease, late, 11.0)
     await world.threads.finish("acme", held.id, second.lease, late, 12.0)
-    assert len((await world.threads.hold("acme", held.id, [], 12.0, 20.0)).items) == 1
+    assert len((await world.threads.hold("acme", held.id, [], 12.0, 20.0, owner=None)).items) == 1
 
 
 async def test_a_full_conversation_takes_no_more(

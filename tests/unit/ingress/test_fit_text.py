@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from deployments.ingress import api, routes
 from deployments.ingress.fit_text import must_keep
+from deployments.ingress.parameters import text
 from deployments.ingress.routes import Call, Operation
 from deployments.ingress.schema import ChatBody
 from deployments.security.principal import Principal
@@ -28,7 +29,7 @@ async def reached(call: Call) -> Response:
 
 
 async def ask(method: str, address: str, **sent: str) -> httpx2.Response:
-    may, query = "platforms:read", {"who": "Somebody."}
+    may, query = "platforms:read", {"who": text("Somebody.")}
     rows = [
         Operation("GET", "/v3/things/{id}", "One", may, "read", "none", reached, None, query=query),
         Operation("POST", "/v3/chat", "Ask", may, "read", "none", reached, None, ChatBody),

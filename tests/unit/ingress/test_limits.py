@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -25,8 +26,11 @@ from deployments.security.leased_limits import LeasedLimits
 from deployments.security.peer import Peer
 from deployments.security.principal import Principal
 from deployments.security.rate_limits import RateLimits
+from deployments.security.shares import Shares
+from deployments.security.trail import Trail
 from routing.clock import ManualClock
 from routing.errors import AccessError
+from tests.audit_world import AuditWorld
 
 MAY = frozenset({"chat:create", "platforms:read", "budgets:configure"})
 FROM = "203.0.113.9"
@@ -42,9 +46,10 @@ class World:
         self.begun = asyncio.Semaphore(0)
         self.go_on = asyncio.Event()
         limits = LimitSettings.model_validate(settings)
+        shares = Shares.fixed(self.clock, 1.0)
         self.gate = Gate(
-            AddressLimits(limits, 1, self.clock),
-            RateLimits(limits, LeasedLimits(None, "r", self.clock), 1),
+            AddressLimits(limits, shares, self.clock),
+            RateLimits(limits, LeasedLimits(None, "r", shares, self.clock), shares),
             Peer(),
             networks_of(["10.0.0.0/8"]),
         )
@@ -90,9 +95,9 @@ class World:
 
     @asynccontextmanager
     async def client(
-        self, key: str = "acme/key:1", at: str = FROM
+        self, key: str = "acme/key:1", at: str = FROM, trail: Trail | None = None
     ) -> AsyncIterator[httpx2.AsyncClient]:
-        app = api.application(self.rows(), self.authenticate, MAY, 10_000, None, self.gate)
+        app = api.application(self.rows(), self.authenticate, MAY, 10_000, trail, self.gate)
         transport = httpx2.ASGITransport(app, client=(at, 1))
         headers = {"authorization": f"Bearer {key}"}
         async with httpx2.AsyncClient(
@@ -124,6 +129,24 @@ async def test_beyond_its_limit_a_tenant_is_refused_and_told_when_to_come_back()
         assert (await other.get("/v3/things")).status_code == 200
         world.clock.advance(9.5)
         assert (await http.get("/v3/things")).status_code == 200
+
+
+async def test_who_asks_too_often_is_on_record_by_their_own_name(tmp_path: Path) -> None:
+    """And so is who comes from where their tenant is not served; the limits themselves are nobody's."""
+    world = World(
+        **per_minute("tenant", "read", 6, 4), tenants={"globex": {"networks": ["198.51.100.0/24"]}}
+    )
+    audit = AuditWorld(tmp_path)
+    async with (
+        audit.trail() as trail,
+        world.client(trail=trail) as http,
+        world.client("globex/key:2", trail=trail) as abroad,
+    ):
+        said = [(await each.get("/v3/things")).status_code for each in (*[http] * 5, abroad)]
+    assert said == [*[200] * 4, 429, 403]
+    told = [(row["tenant"], row["subject"], row["reason"]) for row in audit.records()]
+    assert ("acme", "key:1", "rate_limited") in told
+    assert ("globex", "key:2", "tenant_network") in told
 
 
 @pytest.mark.parametrize(

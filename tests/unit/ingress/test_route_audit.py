@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 from typing_extensions import override
 
 from actors.audit import AuditUnavailable
+from actors.sealing.errors import ClearRefused
 from deployments.ingress.route_audit import REQUEST_ID, is_change
+from deployments.ingress.routes import Call
 from deployments.security.principal import Principal
 from deployments.security.trail import STRANGERS_PER_MINUTE, Deed, Trail
 from tests.audit_world import AuditWorld
@@ -32,6 +35,13 @@ def test_every_change_an_administrator_makes_is_one_that_must_be_on_record() -> 
     for op in the_real_table():
         changes = op.method != "GET" and op.path.startswith("/admin/")
         assert is_change(op) or not changes, f"{op.method} {op.path}"
+
+
+def test_every_change_that_is_told_something_says_on_record_what() -> None:
+    """Before it begins; what a directory's provider changes is said by whoever changed it."""
+    for op in the_real_table():
+        if is_change(op) and op.body is not None and not op.path.startswith("/scim/v2/"):
+            assert op.intent is not None, f"{op.method} {op.path}"
 
 
 async def test_a_decision_is_recorded_with_its_permission_and_its_reason(world: AuditWorld) -> None:
@@ -75,6 +85,25 @@ async def test_a_permission_that_a_constraint_withholds_is_denied_with_the_reaso
         assert (await http.get("/v3/things/1")).status_code == 403
     reasons = [row["reason"] for row in world.records() if row["outcome"] == "denied"]
     assert reasons == ["withheld:sign_on_too_old"]
+
+
+async def test_a_text_in_clear_that_is_refused_is_on_record_with_its_place(
+    world: AuditWorld,
+) -> None:
+    """The caller is told that something is wrong, and neither what nor where."""
+
+    class Planted(Table):
+        @override
+        async def handler(self, call: Call) -> Response:
+            raise ClearRefused("acme", "turn.text")
+
+    async with world.trail() as trail, Planted().client(trail) as http:
+        answer = await http.get("/v3/things/1")
+    assert (answer.status_code, answer.json()["code"]) == (500, "clear_refused")
+    assert "turn" not in answer.text
+    rows = [row for row in world.records() if row["action"] == "GET /v3/things/{id}"]
+    told = [(row["outcome"], row["reason"], row["status"]) for row in rows]
+    assert told == [("failed", "clear_refused:turn.text", 500)]
 
 
 async def test_a_change_is_on_disk_before_it_begins_and_its_end_follows(world: AuditWorld) -> None:

@@ -164,7 +164,7 @@ def decided(
     return asked(profiles, seen(*cards), strategy=strategy, platform=fixed, now=now)
 
 
-@pytest.mark.parametrize("strategy", set(Strategy))
+@pytest.mark.parametrize("strategy", list(Strategy))
 def test_whatever_the_strategy_a_slow_platform_comes_after_one_that_is_well(
     strategy: Strategy,
 ) -> None:

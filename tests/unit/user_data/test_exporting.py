@@ -107,7 +107,16 @@ class _Broken:
     async def to_seal(self, tenant: str) -> "_Broken":
         return self
 
+    async def to_seek(self, tenant: str) -> "_Broken":
+        return self
+
     def _refuse(self, place: object, row: object, stored: object) -> str:
         raise SealBroken(f"{place} cannot be opened")
 
     seal = open = open_json = seal_json = _refuse
+
+    def index_of(self, place: object, text: str) -> str:
+        return text
+
+    def indexes_of(self, place: object, text: str) -> Sequence[str]:
+        return (text,)

@@ -71,6 +71,8 @@ async def test_an_erasure_answers_with_its_counts_and_where_they_are_on_record(
         "why": "Amounts that accounts must keep; whose they were is replaced by a pseudonym.",
     }
     assert (again["erased"], again["kept"]) == (body["erased"], body["kept"])
+    # Under whose request it is on record, and not under the one that only asked again.
+    assert again["proof"] == body["proof"]
     told = orjson.dumps(
         {"erased": body["erased"], "kept": body["kept"]}, option=orjson.OPT_SORT_KEYS
     )

@@ -45,7 +45,9 @@ _AT_START = frozenset({"simulated", "hosted_mcp", "replicas"})
 # looks like somebody's key is no name, and would be kept.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:@/-]{0,199}")
 # A figure of any size, also one that is out of bounds: that is for the settings themselves to say.
-_FIGURE = re.compile(r"[-+]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,3})?")
+_FIGURE = re.compile(
+    r"[-+]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,3})?"
+)
 _SECRET = re.compile(
     r"(?i)^(?:sk|pk|smk|gsk|xai|ghp|key|token|bearer)[-_ ]|^(?:eyJ|AIza)|[A-Za-z0-9]{32}|\.\.|//"
 )

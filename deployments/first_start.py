@@ -24,10 +24,10 @@ from routing.clock import Clock
 from routing.errors import ConfigError
 
 
-async def prepare(boot: Boot, clock: Clock) -> None:
+async def prepare(boot: Boot, clock: Clock) -> bool:
     """Bring the data directory up to date; a second call changes nothing.
 
-    The key's secret is in `boot.admin_key` (mode 0600) and nowhere else: the database
+    The result is whether the key in `boot.admin_key` still opens: it may have been revoked. The key's secret is in `boot.admin_key` (mode 0600) and nowhere else: the database
     holds its hash. Deleting the file makes a new key at the next start.
     """
     database = open_database(address_of(boot))
@@ -49,6 +49,9 @@ async def prepare(boot: Boot, clock: Clock) -> None:
                 )
                 write_secret(boot.admin_key, made.secret)
                 recorded.words.append(f"{API_KEY}{made.key.key_id}")
+        accounts = Accounts(database, read_pepper(boot.key_pepper))
+        secret = boot.admin_key.read_text(encoding="utf-8").strip()
+        return await accounts.verify(secret, clock.now()) is not None
     finally:
         await database.aclose()
 

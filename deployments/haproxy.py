@@ -1,6 +1,7 @@
 """How Serve's HAProxy is started: by a script of ours, which adds what Serve's configuration leaves out.
 
-That is who is calling, in a line nobody else can write, and how long and how often one may hold the line.
+That is who is calling, in a line nobody else can write, how long and how often one may hold the line, and
+which of two ids of a request is told.
 
 Serve writes the configuration anew with every change of replicas and starts HAProxy with it, so what
 is added is added at each start. Where Serve's text is not what we know, nothing is.
@@ -13,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from deployments.security.peer import HEADER
+from deployments.security.request_ids import REQUEST_ID, USUAL
 
 SECRET = "haproxy.peer"  # noqa: S105  the name of a file
 """Below the data directory: the lines of configuration, with the secret replicas know HAProxy by."""
@@ -26,6 +28,8 @@ HEAD_WITHIN_S = 10
 _ADDRESS_PART = 2
 # Whoever has a connection is counted, and no more have one than `CONNECTIONS_MAX`.
 _ADDRESSES = 65_536
+OWNER = "SUPPORTMAX_RUN_PID"
+"""In the environment: the process without which HAProxy has nothing to do here, and ends."""
 _FRONTEND, _BIND = "frontend http_frontend", "bind "
 
 # Without splicing (-dS), which Serve's template asks for: with it, HAProxy 2.8 overlooks a caller who
@@ -34,6 +38,9 @@ _FRONTEND, _BIND = "frontend http_frontend", "bind "
 #
 # sed puts our lines behind the frontend's address; should it fail, Serve's own file is used, and then
 # no replica believes anybody about an address.
+#
+# HAProxy is a child of a Ray worker, and outlives it where Ray is killed before it can say goodbye:
+# then it would hold the port, and answer 500. So a second process looks for the owner's each second.
 _SCRIPT = """\
 #!/bin/sh
 umask 077
@@ -48,6 +55,12 @@ for given do
   fi
   last=$given
 done
+if [ -n "${owner}" ]; then
+  while kill -0 $$; do
+    kill -0 "${owner}" || kill $$
+    sleep 1
+  done </dev/null >/dev/null 2>&1 &
+fi
 exec {binary} -dS "$@"
 """
 
@@ -64,7 +77,11 @@ def script(home: Path, connections_max: int = CONNECTIONS_MAX) -> Path | None:
     line = home / SECRET
     _write(line, _lines(secret_of(home) or secrets.token_hex(32), connections_max), 0o600)
     text = _SCRIPT.format(
-        frontend=_FRONTEND, bind=_BIND, line=shlex.quote(str(line)), binary=shlex.quote(binary)
+        frontend=_FRONTEND,
+        bind=_BIND,
+        owner=OWNER,
+        line=shlex.quote(str(line)),
+        binary=shlex.quote(binary),
     )
     return _write(home / "haproxy.sh", text, 0o700)
 
@@ -77,6 +94,8 @@ def _lines(secret: str, connections_max: int) -> str:
         "tcp-request connection track-sc0 src,ipmask(32,64)",
         f"tcp-request connection reject if {{ sc0_conn_cur gt {connections_max // _ADDRESS_PART} }}",
         f'http-request set-header {HEADER} "{secret} %[src]"',
+        # Of two the first is ours; the other is Serve's, or the caller's own word.
+        f"http-response set-header {USUAL} %[res.hdr({USUAL},1)] if {{ res.hdr({REQUEST_ID}) -m found }}",
     )
     return "".join(f"    {line}\n" for line in lines)
 

@@ -5,38 +5,45 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from config.loader import load_settings
-from config.resolve import resolve_platforms
+from config.resolve import ResolvedPlatform, resolve_platforms
 from config.settings import Settings
-from deployments import first_start, flags
+from deployments import first_start, flags, haproxy
+from deployments.banner import banner
 from deployments.boot import SIMULATOR_KEY, Boot
 from deployments.database import address_of
 from deployments.last_start import note_start
 from deployments.preflight import preflight
+from deployments.progress import Steps
+from deployments.replica_faults import fault_in
 from deployments.simulators.process import Simulators
+from deployments.stop import Stop
 from routing.clock import SystemClock
 from routing.errors import SupportMaxError
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from ray.serve.schema import ApplicationStatusOverview
 
-STEPS = 6
+STEPS = 5
 # Far more than the 15 s a start takes here; a machine that needs longer is in trouble.
 START_TIMEOUT_S = 180.0
+# The controller looks at its replicas as often (deployments.flags).
+_LOOK_S = 0.25
+# Ray's store ends within 0.1 s of a SIGTERM.
+_GONE_S = 1.0
+_LOGS = "they say why in /tmp/ray/session_latest/logs/serve"
 
 
 class StartError(SupportMaxError):
@@ -45,14 +52,28 @@ class StartError(SupportMaxError):
     code = "start_failed"
 
 
+class RayGone(SupportMaxError):
+    """What was to be stopped in order is gone already."""
+
+    code = "ray_gone"
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            f"SIGTERM went to Ray's processes too, which broke off the answers under way; "
+            f"send it to this process alone ({pid}), and to no group (systemd: KillMode=mixed)"
+        )
+
+
 def run(boot: Boot, port: int | None, console: Console) -> None:
     """Start, say where everything is, stay until told to stop, and leave no process behind.
 
     Raises:
         ConfigError: the configuration cannot be meant.
         StartError: the port or the data directory is taken, or a part did not come up.
+        RayGone: a signal ended Ray before it could be ended in order.
     """
     flags.apply(boot.home)
+    os.environ[haproxy.OWNER] = str(os.getpid())
     loaded = load_settings(boot.config, os.environ, boot.profile)
     for warning in loaded.warnings:
         console.print(f"[yellow]warning[/] {warning}", soft_wrap=True, highlight=False)
@@ -64,23 +85,23 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
     from deployments.knowledge.embedders import indexer_options  # noqa: PLC0415
 
     indexer_options(boot, settings, address_of(boot, settings))
-    if all(p.state == "disabled" for p in resolved):
-        why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"
-        raise StartError(f"no platform can be asked ({why})")
+    _refuse_silent(resolved)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(boot.home))
         _refuse_taken(settings.server.host, port)
         note_start(boot.home, boot.config)
-        stop = _Stop()
+        stop = Stop()
         stack.enter_context(stop)
-        with _progress(console) as progress:
-            steps = progress.add_task("preparing the data directory", total=STEPS)
-            asyncio.run(first_start.prepare(boot, SystemClock()))
-            progress.update(steps, advance=1, description="starting the simulators")
+        with Steps(console, STEPS) as steps:
+            steps.begin("preparing the data directory")
+            key_opens = asyncio.run(first_start.prepare(boot, SystemClock()))
+            steps.begin("starting the simulators")
             simulators = None
             if any(p.state == "simulated" for p in resolved):
                 simulators = stack.enter_context(Simulators(boot.home, SIMULATOR_KEY))
-            progress.update(steps, advance=1, description="starting Ray")
+            if stop.asked:
+                return
+            steps.begin("starting Ray")
             # Ray's workers look for modules in the driver's folder first: in one with a
             # package called `config` they would find that in place of ours.
             os.chdir(boot.home)
@@ -89,64 +110,19 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
             if simulators is not None:
                 simulators.wait_until_up()
                 boot = replace(boot, simulators=simulators.address)
-            progress.update(steps, advance=1, description="starting the replicas")
-            _serve(boot, settings, port)
-            progress.update(steps, advance=1, description="waiting for the first snapshot")
+            steps.begin("starting the replicas, which takes longest")
+            _serve(boot, settings, port, stop)
             address = f"http://{settings.server.host}:{port}"
-            _wait_until_ready(address, stop)
-            progress.update(steps, advance=2, description="ready")
-        _say(console, address, boot, dashboard)
+            if not stop.asked:
+                steps.begin("waiting for the first snapshot")
+                _wait_until_ready(address, stop)
+        if not stop.asked:
+            for line in banner(boot, address, dashboard, key_opens=key_opens):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         while not stop.wait(1.0):
             if simulators is not None:
                 simulators.keep_alive()
         console.print("stopping when the answers under way are given (Ctrl-C again: at once) …")
-
-
-class _Stop:
-    """Ctrl-C and SIGTERM as a condition that can be waited for; a second one ends a drain."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._drains = False
-        self._read, self._write = os.pipe()
-
-    def wait(self, seconds: float) -> bool:
-        """Whether stopping was asked for, within `seconds`."""
-        import select  # noqa: PLC0415
-
-        if not self.asked:
-            select.select([self._read], [], [], seconds)
-        return self.asked
-
-    def listen(self) -> None:
-        """Take the signals."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def __enter__(self) -> Self:
-        self.listen()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-
-    @contextlib.contextmanager
-    def impatience(self) -> Iterator[None]:
-        """Let the next signal end what is inside, and nothing after it."""
-        self._drains = True
-        try:
-            with contextlib.suppress(KeyboardInterrupt):
-                yield
-        finally:
-            self._drains = False
-
-    def _ask(self, number: int, frame: "FrameType | None") -> None:
-        if self._drains:
-            self._drains = False
-            raise KeyboardInterrupt
-        self.asked = True
-        os.write(self._write, b"x")
 
 
 @contextlib.contextmanager
@@ -161,6 +137,13 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
+def _refuse_silent(resolved: Sequence[ResolvedPlatform]) -> None:
+    """Without a platform that can be asked there is nothing to start."""
+    if all(p.state == "disabled" for p in resolved):
+        why = "; ".join(f"{p.name}: {p.reason}" for p in resolved) or "none is configured"
+        raise StartError(f"no platform can be asked ({why})")
+
+
 def _refuse_taken(host: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -172,7 +155,7 @@ def _refuse_taken(host: str, port: int) -> None:
 
 
 @contextlib.contextmanager
-def _ray(stop: "_Stop") -> Iterator[str]:
+def _ray(stop: Stop) -> Iterator[str]:
     """A Ray node of our own; yields its dashboard's address."""
     import ray  # noqa: PLC0415  after the flags, and not for `supportmax check`
 
@@ -189,6 +172,7 @@ def _ray(stop: "_Stop") -> Iterator[str]:
         logging_level=logging.ERROR,
         configure_logging=True,
     )
+    gcs = ray.get_runtime_context().gcs_address
     try:
         yield f"http://{context.dashboard_url}"
     finally:
@@ -196,6 +180,11 @@ def _ray(stop: "_Stop") -> Iterator[str]:
 
         from deployments import options  # noqa: PLC0415
 
+        if stop.was_told_to_all and _is_gone(gcs):
+            # Whatever is asked of Ray now waits a minute for nobody, and then ends this process.
+            with _quiet():
+                ray.shutdown()
+            raise RayGone(os.getpid())
         with _quiet():
             # First the applications alone, both at once: their replicas finish what they have,
             # and HAProxy is still there to carry it.
@@ -205,6 +194,19 @@ def _ray(stop: "_Stop") -> Iterator[str]:
                 serve.delete(options.MCP_APPLICATION)
             serve.shutdown()  # type: ignore[no-untyped-call]
             ray.shutdown()
+
+
+def _is_gone(gcs: str) -> bool:
+    """Whether Ray's own store went, within a moment: the signal that ended it may have been ours too."""
+    host, _, port = gcs.rpartition(":")
+    until = time.monotonic() + _GONE_S
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((host, int(port)), _GONE_S).close()
+        except OSError:
+            return True
+        time.sleep(_LOOK_S)  # it is another process's end, and no event of ours says so
+    return False
 
 
 @contextlib.contextmanager
@@ -227,7 +229,8 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _serve(boot: Boot, settings: Settings, port: int) -> None:
+def _serve(boot: Boot, settings: Settings, port: int, stop: Stop) -> None:
+    """Deploy, and return when every replica runs, or as soon as stopping is asked for."""
     from ray import serve  # noqa: PLC0415
     from ray.serve.config import HTTPOptions, ProxyLocation  # noqa: PLC0415
     from ray.serve.schema import LoggingConfig  # noqa: PLC0415
@@ -243,18 +246,40 @@ def _serve(boot: Boot, settings: Settings, port: int) -> None:
         http_options=HTTPOptions(host=settings.server.host, port=port),
         logging_config=logging_config,
     )
+    if stop.asked:
+        return
     targets = [
         serve.RunTarget(app.build(boot), options.APPLICATION, "/", logging_config),
         serve.RunTarget(app.build_mcp(boot), options.MCP_APPLICATION, PATH, logging_config),
     ]
-    try:
-        serve.run_many(targets)
-    except RuntimeError as error:
-        logs = "/tmp/ray/session_latest/logs/serve"  # noqa: S108  where Ray puts them
-        raise StartError(f"the replicas did not start ({error}); they say why in {logs}") from error
+    # Serve waits a minute for its proxy and no longer; on a busy machine ours is the longer patience.
+    with contextlib.suppress(TimeoutError):
+        serve.run_many(targets, wait_for_applications_running=False)
+    names = {options.APPLICATION, options.MCP_APPLICATION}
+    until = time.monotonic() + START_TIMEOUT_S
+    while not stop.wait(_LOOK_S):
+        found = serve.status().applications
+        if all(name in found and found[name].status == "RUNNING" for name in names):
+            return
+        for name in names & found.keys():
+            _must_not_have_failed(found[name])
+        if time.monotonic() > until:
+            raise StartError(f"the replicas did not start within {START_TIMEOUT_S:.0f} s; {_LOGS}")
 
 
-def _wait_until_ready(address: str, stop: _Stop) -> None:
+def _must_not_have_failed(application: "ApplicationStatusOverview") -> None:
+    """Raise StartError with what a replica raised, if that is final or none is tried any more."""
+    has_failed = application.status == "DEPLOY_FAILED"
+    for deployment in application.deployments.values():
+        fault = fault_in(deployment.message)
+        if fault is not None and (fault.lasts or has_failed):
+            where = "" if fault.lasts else f"; {_LOGS}"
+            raise StartError(f"the replicas did not start: {fault.reason}{where}")
+    if has_failed:
+        raise StartError(f"the replicas did not start ({application.message}); {_LOGS}")
+
+
+def _wait_until_ready(address: str, stop: Stop) -> None:
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and not stop.asked:
         try:
@@ -265,34 +290,3 @@ def _wait_until_ready(address: str, stop: _Stop) -> None:
             stop.wait(0.1)
     if not stop.asked:
         raise StartError(f"{address}/readyz did not say ok within {START_TIMEOUT_S:.0f} s")
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
-
-
-def _say(console: Console, address: str, boot: Boot, dashboard: str) -> None:
-    key = boot.admin_key
-    lines = (
-        f"SupportMax   {address}",
-        f"MCP          {address}/mcp",
-        f"admin key    {key}",
-        f"dashboard    {dashboard}   (token: {boot.home / 'ray.token'})",
-        "",
-        "Ask it something:",
-        "",
-        f"""curl -s {address}/v3/chat -H "Authorization: Bearer $(cat {key})" \\""",
-        """  -H 'Content-Type: application/json' \\""",
-        """  -d '{"message": "I was charged twice in November. Do I get my money back?", "user_id": "user_123"}'""",
-        "",
-        "Ctrl-C stops everything.",
-    )
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -136,6 +136,19 @@ def running(
     Raises:
         AssertionError: it did not start, did not stop, or left a process behind.
     """
+    with starting(*config, environment=environment, home=home) as product:
+        _wait_until_ready(product)
+        yield product
+        product.press_ctrl_c()
+        assert product.wait() == 0, product.said
+        wait_until_gone(product)
+
+
+@contextlib.contextmanager
+def starting(
+    *config: Path, environment: Mapping[str, str] | None = None, home: Path | None = None
+) -> Iterator[Product]:
+    """`supportmax run`, just begun; whatever of it is left at the block's end is ended."""
     with contextlib.ExitStack() as stack:
         if home is None:
             # Short: a Unix socket's path may have 107 characters, and Ray adds 60.
@@ -146,11 +159,7 @@ def running(
             _start(home, env, ["--port", str(port), *map(str, config)]), home, port, env
         )
         try:
-            _wait_until_ready(product)
             yield product
-            product.press_ctrl_c()
-            assert product.wait() == 0, product.said
-            wait_until_gone(product)
         finally:
             _end(product)
             shutil.rmtree(flags._short_folder(home))

@@ -1,14 +1,15 @@
 """Our errors in Anthropic's shape, so that its clients raise their own classes."""
 
-import uuid
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from actors.randomness import random_name
 from deployments.ingress.routes import ErrorShape
 from deployments.ingress.vendor_errors import Fault, fault_of, respond
+from deployments.security.trail import request_id
 
 _TYPES: Mapping[int, str] = {
     401: "authentication_error",
@@ -45,23 +46,23 @@ def body(error: Exception) -> dict[str, object]:
 
 def response(error: Exception) -> Response:
     """`error` as an HTTP response."""
-    request_id = _request_id()
-    refusal = respond(error, lambda fault: _shape(fault, request_id))
-    refusal.headers["request-id"] = request_id
+    named = _request_id()
+    refusal = respond(error, lambda fault: _shape(fault, named))
+    refusal.headers["request-id"] = named
     return refusal
 
 
 ANTHROPIC_ERRORS = ErrorShape(response, AnthropicError, "application/json", unmet="400")
 
 
-def _shape(fault: Fault, request_id: str | None = None) -> dict[str, object]:
+def _shape(fault: Fault, named: str | None = None) -> dict[str, object]:
     fallback = "api_error" if fault.status >= 500 else "invalid_request_error"
     return {
         "type": "error",
         "error": {"type": _TYPES.get(fault.status, fallback), "message": fault.message},
-        "request_id": request_id or _request_id(),
+        "request_id": named or _request_id(),
     }
 
 
 def _request_id() -> str:
-    return f"req_{uuid.uuid4().hex}"
+    return request_id.get() or f"req_{random_name()}"

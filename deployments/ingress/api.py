@@ -41,6 +41,7 @@ from deployments.ingress.scim_errors import SCIM_ERRORS
 from deployments.ingress.served import Served
 from deployments.ingress.vendor_limits import REQUEST_HEADERS
 from deployments.security.gate import Gate
+from deployments.security.request_ids import RequestIds, tell
 from deployments.security.trail import Trail
 
 # 8 MiB: one image of the largest size there is (5 MiB of base64) and the text any request may
@@ -255,7 +256,9 @@ def application(
 
     async def refuse(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
-            return _refusal(request.url.path, error)
+            response = _refusal(request.url.path, error)
+            tell(response.headers)  # it is sent past `RequestIds`, which the error passed
+            return response
         response = _refusal(request.url.path, problem.from_http(error))
         if error.status_code == 405:
             response.headers["Allow"] = routes.methods_at(built, request)
@@ -270,6 +273,7 @@ def application(
     app = Starlette(
         routes=built,
         middleware=[
+            Middleware(RequestIds),
             *([] if gate is None else [Middleware(Served, gate, _refusal)]),
             Middleware(limit),
         ],

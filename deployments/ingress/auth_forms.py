@@ -7,19 +7,20 @@ from starlette.responses import RedirectResponse, Response
 
 from deployments.ingress.auth_cookies import SESSION, drop_cookie, set_cookie
 from deployments.ingress.parameters import Parameter, text
+from deployments.ingress.routes import FORM
 from deployments.security.attempts import Finished
 from routing.errors import RequestError
 
 # RFC 6749 bounds none of them; a code has up to 2 KB, an explanation a few lines.
 _VALUE_MAX = 4096
 _FIELDS_MAX = 10
+STATE_MAX = 128
+"""Characters of the name of an attempt; ours have 43."""
 
-FORM = "application/x-www-form-urlencoded"
 
-
-def told(meaning: str) -> Parameter:
+def told(meaning: str, most: int) -> Parameter:
     """A parameter as somebody else's server writes it, who may leave it empty."""
-    return text(meaning, _VALUE_MAX, least=0)
+    return text(meaning, most, least=0)
 
 
 def single(request: Request) -> dict[str, str]:

@@ -14,9 +14,9 @@ from deployments.ingress.auth_cookies import (
     read_cookie,
     read_cookies,
 )
-from deployments.ingress.auth_forms import FORM, form_of, private, single, told, welcomed
+from deployments.ingress.auth_forms import STATE_MAX, form_of, private, single, told, welcomed
 from deployments.ingress.parameters import Parameter
-from deployments.ingress.routes import PUBLIC, Call, Operation, OwnBody
+from deployments.ingress.routes import FORM, PUBLIC, Call, Operation, OwnBody
 from deployments.security.errors import TokenRefused
 from deployments.security.saml.files import Known
 from deployments.security.saml.metadata import metadata_of
@@ -56,22 +56,23 @@ class SamlRoutes:
                 "POST", f"{provider}/acs", "Come back from an identity provider of SAML",
                 PUBLIC, "admin", "action", self.admit, None,
                 further={"303": "Good: fetch the session", "401": "Begin again"},
-                own_body=OwnBody(schema.SamlAnswer, FORM),
+                own_body=OwnBody(schema.SamlAnswer, FORM), in_browser=True,
             ),
             Operation(
                 "GET", f"{provider}/enter", "Fetch the session after coming back",
                 PUBLIC, "admin", "action", self.enter, None,
-                query={"state": told("Which attempt it was")},
-                further={"303": "Signed on", "401": "Begin again"},
+                query={"state": told("Which attempt it was", STATE_MAX)},
+                further={"303": "Signed on", "401": "Begin again"}, in_browser=True,
             ),
             Operation(
                 "GET", f"{provider}/slo", "A provider ends sessions, or says that it ended its own",
                 PUBLIC, "admin", "action", self.told_by_redirect, None, query=_SENT, further=_OFF,
+                in_browser=True,
             ),
             Operation(
                 "POST", f"{provider}/slo", "The same, in a form",
                 PUBLIC, "admin", "action", self.told_by_form, None,
-                further=_OFF, own_body=OwnBody(schema.SamlMessage, FORM),
+                further=_OFF, own_body=OwnBody(schema.SamlMessage, FORM), in_browser=True,
             ),
         ]  # fmt: skip
 

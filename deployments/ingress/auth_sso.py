@@ -14,28 +14,32 @@ from deployments.ingress.auth_cookies import (
     read_cookie,
     read_cookies,
 )
-from deployments.ingress.auth_forms import FORM, form_of, private, single, told, welcomed
+from deployments.ingress.auth_forms import STATE_MAX, form_of, private, single, told, welcomed
 from deployments.ingress.auth_password import LoginBody, PasswordRoute, login_body
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.parameters import text
-from deployments.ingress.routes import ANYBODY, JSON, PUBLIC, Call, Operation, OwnBody, reply
+from deployments.ingress.routes import ANYBODY, FORM, JSON, PUBLIC, Call, Operation, OwnBody, reply
 from deployments.security.attempts import ATTEMPT_S, NEXT_MAX, Begun
 from deployments.security.chosen_provider import chosen_provider
 from deployments.security.errors import TokenRefused
 from deployments.security.saml.sign_off import SamlSignOff
 from deployments.security.saml.sign_on import SamlSignOn
-from deployments.security.sign_on import SignOn
+from deployments.security.sign_on import CODE_MAX, SignOn
 from routing.clock import rfc3339
 from routing.errors import RequestError
 
 _LOGIN = {
-    "provider": text("Which one, where there are several"),
+    "provider": text("Which one, where there are several", least=0),
     "next": text("A path here, for afterwards", NEXT_MAX, least=0),
 }
+# All of them together find room in the 15 KB that HAProxy takes of a request's line and headers.
 _ANSWER = {
-    name: told(f"As the provider sends it: {name}")
-    for name in ("state", "code", "iss", "error", "error_description", "session_state", "error_uri")
-}
+    name: told(f"As the provider sends it: {name}", most)
+    for name, most in (
+        ("state", STATE_MAX), ("code", CODE_MAX), ("iss", 512), ("error", 64), ("error_description", 2048),
+        ("session_state", 512), ("error_uri", 512),
+    )
+}  # fmt: skip
 _AWAY = {"503": "The identity provider cannot be reached"}
 _PASSWORD = {
     "401": "Not this name with this password",
@@ -75,13 +79,13 @@ class SsoRoutes:
             Operation(
                 "GET", login, "Begin to sign on, and go there",
                 PUBLIC, "admin", "action", self.go, None, query=_LOGIN,
-                further={"302": "To the identity provider", **_AWAY},
+                further={"302": "To the identity provider", **_AWAY}, in_browser=True,
             ),
             *(
                 Operation(
                     "GET", path, "Come back from the identity provider",
                     PUBLIC, "admin", "action", self.come_back, None, query=_ANSWER,
-                    further={"303": "Signed on", **refused},
+                    further={"303": "Signed on", **refused}, in_browser=True,
                 )
                 for path in (CALLBACK, f"{CALLBACK}/{{provider}}")
             ),

@@ -17,12 +17,13 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def must_name(request: "Request") -> None:
-    """Return if everything in the path can be somebody's name.
+    """Return if everything in the path can be somebody's name, which is not nothing.
 
     Raises:
         AccessError: not_found, since nothing has that name.
     """
-    if any(_CONTROL.search(str(name)) for name in request.path_params.values()):
+    names = map(str, request.path_params.values())
+    if any(not name or _CONTROL.search(name) for name in names):
         raise AccessError("not_found", "There is nothing of that name.")
 
 

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from deployments.ingress.auth_forms import FORM
+from deployments.ingress.pages import HTML
 from deployments.ingress.parameters import Parameter
-from deployments.ingress.routes import JSON, PUBLIC, Operation, OwnBody
+from deployments.ingress.route_audit import is_change
+from deployments.ingress.routes import FORM, JSON, PUBLIC, Operation, OwnBody
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _Schemas = Mapping[Any, dict[str, Any]]
+_TEXT: Mapping[str, object] = {"schema": {"type": "string"}}
 # Which ones are of use its handler says; none is longer than a line of a request.
 _HEADER: Mapping[str, object] = {"type": "string", "minLength": 1}
 _IDEMPOTENCY: Mapping[str, str] = {
@@ -71,36 +73,13 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, object]
 
 
 def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
-    content: dict[str, object] = {}
-    if op.answer is not None:
-        content[op.media_type] = {"schema": schemas[(op.answer, "serialization")]}
-    elif op.media_type != JSON:
-        content[op.media_type] = {"schema": {"type": "string"}}
-    if op.streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
-    if op.lines:
-        content[op.lines] = {"schema": {"type": "string"}}
-    responses: dict[str, object] = {
-        "200": {"description": "Done", "content": content, "headers": _LIMITS}
-    }
-    for status, meaning in op.further.items():
-        if int(status) < 400:
-            responses[status] = {"description": meaning}
-    for status, meaning in sorted(_failures(op).items()):
-        responses[status] = {
-            "description": meaning,
-            "content": {
-                op.errors.media_type: {"schema": schemas[(op.errors.body, "serialization")]}
-            },
-            "headers": _REFUSED if status == "429" else _LIMITS,
-        }
     described: dict[str, object] = {
         "summary": op.summary,
         "operationId": op.method.lower() + re.sub(r"[^a-z0-9]+", "_", op.path.lower()),
         "x-permission": op.permission,
         "x-rate-class": op.rate,
         "x-audit": op.audit,
-        "responses": responses,
+        "responses": _responses(op, schemas),
     }
     if op.permission != PUBLIC:
         described["security"] = [{"bearer": []}, {"apiKey": []}, {"session": []}]
@@ -114,6 +93,40 @@ def _operation(op: Operation, schemas: _Schemas) -> dict[str, object]:
     if parameters:
         described["parameters"] = parameters
     return described
+
+
+def _responses(op: Operation, schemas: _Schemas) -> dict[str, object]:
+    """Every answer a route has, by its status."""
+    responses: dict[str, object] = {
+        "200": {"description": "Done", "content": _content(op, schemas), "headers": _LIMITS}
+    }
+    for status, meaning in op.further.items():
+        if int(status) < 400:
+            responses[status] = {"description": meaning}
+    for status, meaning in sorted(_failures(op).items()):
+        responses[status] = {
+            "description": meaning,
+            "content": {
+                op.errors.media_type: {"schema": schemas[(op.errors.body, "serialization")]},
+                **({HTML: _TEXT} if op.in_browser else {}),
+            },
+            "headers": _REFUSED if status == "429" else _LIMITS,
+        }
+    return responses
+
+
+def _content(op: Operation, schemas: _Schemas) -> dict[str, object]:
+    """What an answer that is as it should be may have for a body, by its media type."""
+    content: dict[str, object] = {}
+    if op.answer is not None:
+        content[op.media_type] = {"schema": schemas[(op.answer, "serialization")]}
+    elif op.media_type != JSON:
+        content[op.media_type] = _TEXT
+    if op.streams:
+        content["text/event-stream"] = _TEXT
+    if op.lines:
+        content[op.lines] = _TEXT
+    return content
 
 
 def _taken(op: Operation) -> OwnBody | None:
@@ -154,13 +167,9 @@ def _failures(op: Operation) -> dict[str, str]:
             "401": "No valid key", "403": "Not allowed", "421": "Another region serves the tenant",
             "503": "Not at the moment: a part of SupportMax is away",
         }  # fmt: skip
-    if (taken := _taken(op)) is not None:
-        failures |= {
-            "408": "Its body came too slowly", "415": f"Not {taken.media_type} by its type",
-        }  # fmt: skip
-        if taken.media_type != FORM:
-            failures["400"] = "Not JSON"
-            failures[op.errors.unmet] = "Cannot be met as it is; every violated limit is named"
+    if is_change(op):
+        failures.setdefault("503", "Nothing can be put on record, so nothing is done")
+    failures |= _failures_of_body(op)
     if op.rate == "chat":
         failures |= {
             "404": "Not this tenant's conversation, or no such model",
@@ -179,4 +188,16 @@ def _failures(op: Operation) -> dict[str, str]:
     if op.rate == "health":
         failures |= {"503": "Not ready"}
     failures |= {status: meaning for status, meaning in op.further.items() if int(status) >= 400}
+    return failures
+
+
+def _failures_of_body(op: Operation) -> dict[str, str]:
+    """What a route refuses of a body, or for one."""
+    taken = _taken(op)
+    if taken is None:
+        return {}
+    failures = {"408": "Its body came too slowly", "415": f"Not {taken.media_type} by its type"}
+    if taken.media_type != FORM:
+        failures["400"] = "Not JSON"
+        failures[op.errors.unmet] = "Cannot be met as it is; every violated limit is named"
     return failures

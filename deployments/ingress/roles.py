@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 READ, ASSIGN = "roles:read", "roles:assign"
 # A provider by its name here, and what it calls somebody: `okta:00u1a2b3`.
-_SUBJECT = re.compile(r"[a-z][a-z0-9-]{0,31}:[^\x00-\x1f\x7f/]{1,255}")
+_SUBJECT = re.compile(r"[a-z][a-z0-9-]{0,31}:[^\x00-\x1f\x7f]{1,255}")
 # A key's roles are its own, and nobody signs on as the machine.
 _NO_PEOPLE = (API_KEY, MACHINE)
 

@@ -8,11 +8,10 @@ begins, and its end is recorded after it; everything else is one record when it 
 from typing import TYPE_CHECKING
 
 from actors.audit.errors import AuditUnavailable
-from actors.randomness import random_name
 from actors.sealing.errors import ClearRefused
 from deployments.security.errors import TurnedAway
 from deployments.security.principal import Principal
-from deployments.security.trail import Deed, Trail, request_id
+from deployments.security.trail import Deed, Trail
 from routing.errors import AccessError, SupportMaxError
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from deployments.ingress.routes import Operation
 
 NOBODY = Principal("", "")
-REQUEST_ID = "x-supportmax-request"
-"""The response header under which a caller can name the request to whoever reads the log."""
 
 
 class Watched:
@@ -35,13 +32,11 @@ class Watched:
     def __init__(self, trail: Trail | None, op: "Operation", request: "Request") -> None:
         self._trail = None if op.audit == "none" else trail
         self._op = op
-        self._id = f"req_{random_name()}"
         self._who = NOBODY
         self._was_allowed = False
         self._is_away = False
         # A path has one id at most that matters: the last one.
         self._object = next(reversed(list(request.path_params.values())), "")
-        request_id.set(self._id)
 
     def known(self, principal: Principal) -> None:
         """Who is calling."""
@@ -65,13 +60,13 @@ class Watched:
     def ended(
         self, response: "Response", error: Exception | None = None, words: "Sequence[str]" = ()
     ) -> "Response":
-        """What came of it, with the request's id in its headers; `words` say what it was, if it was."""
-        response.headers[REQUEST_ID] = self._id
+        """What came of it; `words` say what it was, if it was."""
         if self._trail is None or isinstance(error, AuditUnavailable):
             return response
         outcome: Outcome = "done" if response.status_code < 400 else "failed"
         reason = _granted(self._who)
-        if isinstance(error, AccessError) and not self._was_allowed:
+        # By the row, or by what the handler alone can see: whose it is, or how much the caller has themselves.
+        if isinstance(error, AccessError) and (not self._was_allowed or error.code == "forbidden"):
             outcome = "denied"
         if error is not None:
             reason = error.code if isinstance(error, SupportMaxError) else "internal_error"

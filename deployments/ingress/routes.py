@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from deployments.ingress import problem
 from deployments.ingress.answers import checked
 from deployments.ingress.fit_text import must_ask, must_keep, must_name
+from deployments.ingress.pages import readable
 from deployments.ingress.parameters import Parameter, must_be_as_long
 from deployments.ingress.route_audit import Watched
 from deployments.ingress.said_once import must_say_once
@@ -34,6 +35,10 @@ PUBLIC = "public"
 ANYBODY = "authenticated"
 """The permission of a route for everybody who says who they are, whatever else they may do."""
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+# An identity provider's id of somebody may have a slash in it, as base64 does: of a path's parts those that
+# name people reach beyond one. Nothing else is below them but what their own row says.
+_PEOPLE = ("user_id", "subject")
 RateClass = Literal["chat", "read", "admin", "health"]
 AuditLevel = Literal["none", "access", "action"]
 Authenticate = Callable[[Request], Awaitable[Principal]]
@@ -95,7 +100,8 @@ class Operation:
     the configuration says of all. `own_body` is what its handler reads without one of `body`. `query`
     are the parameters it takes, and `conflict` says what a 409 means there. `further` are other statuses it may end in, with
     what they mean; one below 400 has no body. `media_type` is of the bodies, both ways; what comes
-    as plain JSON is taken as well. `lines` is the type of an answer in lines, where one may be asked for. What `intent` says of a change is on record before it begins, and
+    as plain JSON is taken as well. `lines` is the type of an answer in lines, where one may be asked for. Where `in_browser`
+    people are led, a refusal is a page for who takes pages; its errors are problem documents. What `intent` says of a change is on record before it begins, and
     again when it is done.
     """
 
@@ -119,6 +125,7 @@ class Operation:
     intent: Intent | None = None
     own_body: OwnBody | None = None
     lines: str = ""
+    in_browser: bool = False
 
 
 ANONYMOUS = Principal(tenant="", subject="anonymous")
@@ -158,9 +165,16 @@ def build(
     if gate is not None:
         authenticate = gate.watching(authenticate)
     return [
-        Route(op.path, _endpoint(op, authenticate, trail, gate), methods=[op.method])
+        Route(_pattern(op.path), _endpoint(op, authenticate, trail, gate), methods=[op.method])
         for op in operations
     ]
+
+
+def _pattern(path: str) -> str:
+    """The path as Starlette matches it, which is after %2F became a slash."""
+    for name in _PEOPLE:
+        path = path.replace(f"{{{name}}}", f"{{{name}:path}}")
+    return path
 
 
 def methods_at(built: Sequence[BaseRoute], request: Request) -> str:
@@ -205,7 +219,10 @@ def _endpoint(
             visit.broken_off()
             raise
         except Exception as error:  # noqa: BLE001
-            return visit.over(watched.ended(op.errors.response(error), error), error)
+            refusal = op.errors.response(error)
+            if op.in_browser:
+                refusal = readable(request, refusal)
+            return visit.over(watched.ended(refusal, error), error)
         return visit.over(watched.ended(response, words=call.words))
 
     return endpoint

@@ -69,7 +69,7 @@ class ScimUsers:
         row = people.made(call.body.model_extra, self._clock.now())
         ended = await self._users.create(row, folds=people.rules.folds)
         call.words.extend([f"user:{row.id}", _activity(row)])
-        self._record(call.principal, () if ended is None else (ended,))
+        self._record(call.principal, () if ended is None else (ended,), _active(row))
         return self._answer(call, row, (), 201)
 
     async def show(self, call: Call) -> Response:
@@ -117,7 +117,7 @@ class ScimUsers:
             ended = await self._users.replace(before, after, folds=people.rules.folds)
             if ended is not None:
                 call.words.append(_activity(after))
-                self._record(call.principal, ended)
+                self._record(call.principal, ended, _active(after))
                 return self._answer(call, after, await self._groups(after))
         raise contended()
 
@@ -141,15 +141,27 @@ class ScimUsers:
         headers = {"ETag": etag(row.version), "Location": f"{people.base}/Users/{row.id}"}
         return answer(body, status, headers)
 
-    def _record(self, principal: Principal, ended: Iterable[Ended]) -> None:
-        """Put on record what ended with somebody's access; and have this replica know of it."""
+    def _record(
+        self, principal: Principal, ended: Iterable[Ended], active: str | None = None
+    ) -> None:
+        """Put on record what ended with somebody's access; and have this replica know of it.
+
+        Of `active`, the subject of whoever has access now, only what there was to end: where they
+        come back, and nothing was left of before, nothing ends.
+        """
         self._directories.changed()
         for each in ended:
+            if each.subject == active and not (each.sessions or each.keys or each.roles):
+                continue
             counts = f"sessions:{len(each.sessions)} keys:{len(each.keys)} roles:{len(each.roles)}"
             self._trail.note(principal, Deed("directory.end", "done", each.subject, reason=counts))
             for row in each.sessions:
                 who = Principal(row.tenant, row.subject, row.roles)
                 self._trail.signed_off(who, row.provider, reason="put_out")
+
+
+def _active(row: UserRow) -> str | None:
+    return row.subject if row.active else None
 
 
 def _activity(row: UserRow) -> str:

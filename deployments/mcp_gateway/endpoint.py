@@ -5,7 +5,6 @@ GET and nothing to DELETE.
 """
 
 import logging
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,7 +26,8 @@ from deployments.security.gate import Gate
 from deployments.security.gateway_tokens import GatewayTokens, Granted
 from deployments.security.principal import Principal
 from deployments.security.reach import may_ask_about
-from deployments.security.trail import Deed, Trail, request_id
+from deployments.security.request_ids import RequestIds
+from deployments.security.trail import Deed, Trail
 from routing.errors import AccessError, MisdirectedRequest
 
 _log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Endpoint:
         self._limited = Limited(gate, self._denied)
         self._security = security
         self._trail = trail
+        self._named = RequestIds(self._answer)
         self._sessions = StreamableHTTPSessionManager(
             server,
             stateless=True,
@@ -87,8 +88,11 @@ class Endpoint:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
+        await self._named(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, which has its id."""
         request = Request(scope, receive)
-        request_id.set(f"req_{uuid.uuid4().hex}")
         refused = self._knock(request)
         if refused is None:
             caller = await self._caller(request)

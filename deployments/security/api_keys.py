@@ -21,7 +21,10 @@ CACHE_MAX = 10_000
 _LENGTH_MAX = 256
 # The same words for a missing, a wrong, an expired and a revoked key, and for one that is used
 # from elsewhere.
-_WORDS = "Send a valid API key: Authorization: Bearer smk_… or X-API-Key."
+_WORDS = (
+    "Say who is calling: an API key (Authorization: Bearer smk_… or X-API-Key), an identity provider's "
+    "access token (Authorization: Bearer …), or a session (the cookie of a sign-on)."
+)
 
 
 @dataclass(frozen=True, slots=True)

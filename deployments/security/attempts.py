@@ -25,6 +25,7 @@ TABS_MAX = 4
 _BYTES = 32
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 NEXT_MAX = 1000
+"""Characters of the path that somebody wants to go to afterwards."""
 _INSIDE = re.compile(r"/(?!/|%2f|%5c)", re.IGNORECASE)
 # Of the hash of the state, in the cookie's name; the whole one is inside.
 _NAME_LENGTH = 16

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from config.directories import LdapProvider
+from config.extras import install
 from routing.errors import ConfigError, SupportMaxError
 
 _MODULE = "deployments.security.ldap_visit"
@@ -82,6 +83,6 @@ def open_directories(providers: tuple[LdapProvider, ...]) -> Mapping[str, Passwo
     try:
         module = import_module(_MODULE)
     except ModuleNotFoundError as error:
-        message = "provider: ldap needs the extra supportmax[ldap]"
+        message = f"provider: ldap needs ldap3, which is not installed; {install('ldap')}"
         raise ConfigError("configuration", None, "sso_providers", message) from error
     return {each.name: cast("PasswordDirectory", module.LdapDirectory(each)) for each in providers}

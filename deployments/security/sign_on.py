@@ -4,7 +4,6 @@ What a browser brings back counts only together with the attempt it belongs to, 
 cookie of that browser, and lets somebody in once.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode, urlsplit
 
@@ -34,8 +33,16 @@ from routing.clock import Clock
 from routing.errors import AccessError
 
 # RFC 6749 bounds neither; providers' codes have up to 2 KB.
-_CODE_MAX = 4096
-_ERROR = re.compile(r"[a-z_]{1,50}")
+CODE_MAX = 4096
+"""Characters of what a provider gives for a sign-on."""
+# RFC 6749, 4.1.2.1 and OpenID Connect Core 3.1.2.6: people are shown these words and no others, since
+# whoever makes the address up may write what they like there.
+_ERRORS = frozenset({
+    "invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope",
+    "server_error", "temporarily_unavailable", "interaction_required", "login_required",
+    "account_selection_required", "consent_required", "invalid_request_uri", "invalid_request_object",
+    "request_not_supported", "request_uri_not_supported", "registration_not_supported",
+})  # fmt: skip
 
 
 class SignOn:
@@ -112,16 +119,22 @@ class SignOn:
             AccessError: somebody else's attempt, a used one, or not what the provider says.
             IdentityProviderUnavailable: the provider cannot be asked.
         """
-        attempt = await self._attempts.open(answer.get("state", ""), held)
+        try:
+            attempt = await self._attempts.open(answer.get("state", ""), held)
+        except AccessError as error:
+            if "error" not in answer:
+                raise
+            # Some send people back without the state they came with, and whatever it was is then the reason.
+            detail = f"{error.detail} The identity provider said: {_said(answer)}."
+            raise AccessError("unauthenticated", detail) from error
         provider = self._providers.get(attempt.provider)
         if provider is None or provider.callback != callback:
             raise again("it came back by another provider's address")
         addresses = await self._directory.addresses(provider)
         _check_sender(answer.get("iss"), provider, addresses)
         if "error" in answer:
-            said = answer["error"]
-            why = said if _ERROR.fullmatch(said) else "an error"
-            raise AccessError("unauthenticated", f"{provider.name} did not sign you on: {why}.")
+            detail = f"{provider.name} did not sign you on: {_said(answer)}."
+            raise AccessError("unauthenticated", detail)
         id_token, access_token = await self._exchange(provider, addresses, answer, attempt.verifier)
         try:
             found = await read_id_token(
@@ -206,7 +219,7 @@ class SignOn:
     ) -> tuple[str, str | None]:
         """The code for an ID token, and the access token beside it."""
         code = answer.get("code", "")
-        if not 0 < len(code) <= _CODE_MAX:
+        if not 0 < len(code) <= CODE_MAX:
             raise again("the provider sent no code")
         # The connections are shared, so the client is not closed: that would close them for all.
         client = self._client(provider)
@@ -259,6 +272,12 @@ class SignOn:
             trust_env=False,
             follow_redirects=False,
         )
+
+
+def _said(answer: Mapping[str, str]) -> str:
+    """Why a provider signed nobody on."""
+    said = answer["error"]
+    return said if said in _ERRORS else "an error"
 
 
 def _check_sender(said: str | None, provider: IdentityProvider, addresses: Addresses) -> None:

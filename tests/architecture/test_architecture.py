@@ -86,6 +86,16 @@ def test_pandas_is_not_served() -> None:
     assert not re.search(r"^(pandas|pyarrow)==", text, re.MULTILINE)
 
 
+def test_nobody_is_told_to_take_supportmax_from_an_index() -> None:
+    """The name is not ours there: whoever registers it would be installed by who follows our words."""
+    by_name = "supportmax" + "["
+    places = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for package in PACKAGES:
+        places += [*(ROOT / package).rglob("*.py"), *(ROOT / package).rglob("*.json")]
+    told = [str(path) for path in places if by_name in path.read_text(encoding="utf-8")]
+    assert not told
+
+
 def test_files_stay_readable() -> None:
     """300 lines hold one idea; what needs more is two files."""
     long = [

@@ -1,13 +1,19 @@
 """What cannot be started says why in one readable line, at once, and leaves nothing behind."""
 
+import os
 import re
+import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.ports import free_port
-from tests.product import Product, refused
+from tests.product import LOOK_S, START_S, Product, refused, starting, wait_until_gone
+
+# A start with fewer processes: what is looked at does not hang on their number.
+ONE_PLATFORM = "platforms:\n  openai: {enabled: true}\n"
 
 
 def one_line(said: str) -> str:
@@ -74,3 +80,40 @@ def test_a_broken_configuration_names_file_line_and_key(
     assert f"{path}{where}" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "supportmax.sqlite").exists()
+
+
+def test_what_stops_every_replica_is_told_in_its_own_words_and_nothing_stays(
+    tmp_path: Path,
+) -> None:
+    """A file that only a replica looks into: its error comes through Serve, without the frames around it."""
+    garbage, path = tmp_path / "idp.pem", tmp_path / "sso.yaml"
+    garbage.write_text("no certificate")
+    path.write_text(
+        ONE_PLATFORM
+        + "sso_providers:\n  corp:\n    {provider: saml, tenant: corp, issuer: 'https://idp.test',\n"
+        f"     sso_url: 'https://idp.test/sso', certificate_files: [{garbage}],\n"
+        "     public_url: 'https://support.test'}\n"
+    )
+    with starting(path) as product:
+        assert product.wait(START_S) == 1
+        [told] = [line for line in product.said.splitlines() if line.startswith("error")]
+        assert told == f"error the replicas did not start: {garbage}: is no certificate in PEM"
+        assert "Traceback" not in product.said
+        wait_until_gone(product)
+
+
+def test_whoever_ends_it_in_mid_start_with_all_its_processes_leaves_none(tmp_path: Path) -> None:
+    """As `timeout` and systemd do it: Ray is gone before HAProxy is told, which would keep the port."""
+    path = tmp_path / "one.yaml"
+    path.write_text(ONE_PLATFORM)
+    with starting(path) as product:
+        until = time.monotonic() + START_S
+        while not product.processes("bin/haproxy"):
+            assert product.process.poll() is None, product.said
+            assert time.monotonic() < until, product.said
+            time.sleep(LOOK_S)
+        os.killpg(product.process.pid, signal.SIGTERM)
+        assert product.wait() == 1
+        assert "send it to this process alone" in product.said
+        wait_until_gone(product)
+        assert re.findall(r"^(\d) of 5: ", product.said, re.MULTILINE)[:4] == ["1", "2", "3", "4"]

@@ -37,6 +37,18 @@ async def test_a_role_is_given_looked_at_and_taken_away(tmp_path: Path) -> None:
         assert (await desk.ask("DELETE", ANNA))[0] == 404
 
 
+async def test_a_person_whose_id_has_a_slash_has_roles_like_anybody(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        person = f"{MANY}/oidc:a%2Fb%2B%3D"
+        status, made = await desk.ask("PUT", person, {"roles": ["agent"]})
+        assert (status, made["subject"]) == (200, "oidc:a/b+=")
+        assert (await desk.ask("GET", person))[1] == made
+        assert (await desk.ask("DELETE", person))[0] == 200
+        assert (await desk.ask("GET", f"{MANY}/oidc:a"))[0] == 404
+        for nobodys in (f"{MANY}/", f"{MANY}/%00"):
+            assert (await desk.ask("PUT", nobodys, {"roles": ["agent"]}))[0] == 404
+
+
 def somebody(subject: str, *roles: str, owner: str | None = None) -> Principal:
     granted = frozenset[str]().union(*(ROLES.grants[role] for role in roles))
     return Principal("northwind", subject, frozenset(roles), granted, owner=owner)

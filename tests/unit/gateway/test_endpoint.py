@@ -12,6 +12,7 @@ from deployments.mcp_gateway.gateway import Gateway
 from deployments.mcp_gateway.resource_metadata import metadata, metadata_url
 from deployments.mcp_gateway.wire import mcp_server
 from deployments.security.principal import Principal
+from deployments.security.request_ids import REQUEST_ID, USUAL
 from routing.clock import SystemClock
 from routing.errors import AccessError, MisdirectedRequest
 from tests.unit.gateway.tool_world import Shop
@@ -41,6 +42,16 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(Endpoint(server, authenticate, security))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
+
+
+async def test_every_answer_has_the_id_under_which_it_is_on_record(
+    http: httpx2.AsyncClient,
+) -> None:
+    """Under both names, and whether or not anybody was let in."""
+    for path in ("/mcp", "/elsewhere"):
+        answer = await http.post(path, json={}, headers={USUAL: "of-the-caller"})
+        assert answer.headers[REQUEST_ID].startswith("req_")
+        assert answer.headers.get_list(USUAL) == [answer.headers[REQUEST_ID]]
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,27 @@ async def test_the_roles_that_are_given_and_those_that_were_had_are_on_record(
     assert CARD not in world.audit.everything().decode()
 
 
+async def test_who_asks_for_more_than_they_have_is_denied_on_record_and_not_failed(
+    tmp_path: Path,
+) -> None:
+    """What the handler alone can see is a denial like the row's; what is not there is none."""
+    async with world_in(tmp_path) as world:
+        refused = await world.http.put(EVE, json={"roles": ["provisioner"]})
+        assert refused.status_code == 403, refused.text
+        own = await world.http.put(
+            f"/admin/roles/assignments/{ADMIN.subject}", json={"roles": ["agent"]}
+        )
+        assert own.status_code == 403
+        assert (await world.http.delete(EVE)).status_code == 404
+    put, delete = (
+        "PUT /admin/roles/assignments/{subject}",
+        "DELETE /admin/roles/assignments/{subject}",
+    )
+    assert world.told("denied", put) == ["forbidden", "forbidden"]
+    assert world.told("failed", put) == []
+    assert world.told("failed", delete) == ["not_found"]
+
+
 async def test_a_keys_id_and_all_that_it_may_do_are_on_record(tmp_path: Path) -> None:
     async with world_in(tmp_path) as world:
         body = {"name": CARD, "roles": ["agent"], "scopes": ["chat:create"], "expires_in_s": 60}

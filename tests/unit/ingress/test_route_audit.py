@@ -10,9 +10,10 @@ from typing_extensions import override
 
 from actors.audit import AuditUnavailable
 from actors.sealing.errors import ClearRefused
-from deployments.ingress.route_audit import REQUEST_ID, is_change
+from deployments.ingress.route_audit import is_change
 from deployments.ingress.routes import Call
 from deployments.security.principal import Principal
+from deployments.security.request_ids import REQUEST_ID
 from deployments.security.trail import STRANGERS_PER_MINUTE, Deed, Trail
 from tests.audit_world import AuditWorld
 from tests.unit.ingress.audit_table import KEY, Table

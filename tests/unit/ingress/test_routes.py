@@ -1,8 +1,9 @@
 """The route table: a row that leaves a question open stops the start-up; OpenAPI says what it says."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import httpx2
 import pytest
@@ -18,6 +19,7 @@ from deployments.ingress.routes import PUBLIC, Call, Operation
 from deployments.ingress.schema import ChatBody
 from deployments.security.principal import Principal
 from deployments.security.rbac import load_roles
+from deployments.security.request_ids import REQUEST_ID, USUAL
 from routing.errors import AccessError
 
 if TYPE_CHECKING:
@@ -236,6 +238,47 @@ async def test_every_refusal_is_a_problem_document(
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v3/status", 200),
+        ("GET", "/v3/bug", 500),
+        ("GET", "/v3/nothing", 404),
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/scim/v2/nothing", 404),
+        ("DELETE", "/v3/chat", 405),
+        ("GET", "/openapi.json", 200),
+    ],
+)
+async def test_every_answer_has_one_id_under_both_names_which_no_caller_chooses(
+    http: httpx2.AsyncClient, method: str, path: str, status: int
+) -> None:
+    """Also where no row of the table answers, for the log of whoever stands in front."""
+    answers = [await http.request(method, path, headers={USUAL: "of-the-caller"}) for _ in range(2)]
+    assert {answer.status_code for answer in answers} == {status}
+    for answer in answers:
+        assert answer.headers.get_list(USUAL) == answer.headers.get_list(REQUEST_ID)
+        assert re.fullmatch(r"req_[0-9a-f]{24,}", answer.headers[REQUEST_ID])
+    assert len({answer.headers[REQUEST_ID] for answer in answers}) == 2
+
+
+async def test_what_passes_every_row_has_its_id_as_well() -> None:
+    """A mistake of ours outside a route; a body that is too large."""
+
+    def not_looked_at(scope: object) -> tuple[object, object]:
+        raise KeyError("inside")
+
+    app = api.application([GOOD], authenticate, PERMISSIONS, max_body_bytes=10)
+    inside = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=inside, base_url="http://supportmax") as client:
+        large = await client.post("/v3/chat", json={"message": "a" * 20})
+        cast("Any", app.routes[0]).matches = not_looked_at
+        broken = await client.get("/v3/chat")
+    assert (large.status_code, broken.status_code) == (413, 500)
+    for answer in (large, broken):
+        assert answer.headers[USUAL] == answer.headers[REQUEST_ID] != ""
 
 
 async def test_a_body_that_does_not_say_its_length_is_counted_while_it_arrives(

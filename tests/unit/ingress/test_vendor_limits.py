@@ -282,6 +282,8 @@ async def test_what_is_not_there_is_refused_in_anthropics_shape(
     said = answer.json()
     assert (said["type"], said["error"]["type"]) == ("error", kind)
     assert said["request_id"] == answer.headers["request-id"]
+    # The one that is on record.
+    assert said["request_id"] == answer.headers["x-supportmax-request"]
 
 
 async def test_the_clients_raise_their_own_classes_for_what_is_not_there(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import stat
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlencode
 
 import anyio
 import httpx2
@@ -16,12 +18,13 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments import haproxy
 from deployments.security.client_address import client_address
 from deployments.security.peer import HEADER, Peer
+from deployments.security.request_ids import REQUEST_ID, USUAL
 
 START_S = 20.0
 CONFIGURATION = """\
@@ -67,13 +70,24 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     assert start is not None
     peer = Peer(haproxy.secret_of(tmp_path))
 
+    async def named(request: Request) -> Response:
+        answer = Response()
+        answer.raw_headers.extend(
+            (name.encode(), value.encode()) for name, value in request.query_params.multi_items()
+        )
+        return answer
+
     async def believed(request: Request) -> JSONResponse:
         found = peer.of(request)
         lines = request.headers.getlist("x-forwarded-for")
         return JSONResponse(str(client_address(found or "", lines, ())))
 
     server = uvicorn.Server(
-        uvicorn.Config(Starlette(routes=[Route("/", believed)]), lifespan="off", log_config=None)
+        uvicorn.Config(
+            Starlette(routes=[Route("/", believed), Route("/named", named)]),
+            lifespan="off",
+            log_config=None,
+        )
     )
     front, other = port(), port()
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -130,6 +144,23 @@ async def test_past_haproxy_nobody_is_believed_without_its_secret(world: World) 
         assert stat.S_IMODE((world.home / name).stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([(REQUEST_ID, "req_1"), (USUAL, "req_1"), (USUAL, "of-serve")], ["req_1"]),
+        ([(USUAL, "ans_1"), (REQUEST_ID, "req_1"), (USUAL, "of-the-caller")], ["ans_1"]),
+        ([(USUAL, "of-serve")], ["of-serve"]),
+        ([], []),
+    ],
+)
+async def test_of_two_ids_of_a_request_the_caller_reads_ours(
+    world: World, said: list[tuple[str, str]], told: list[str]
+) -> None:
+    """Serve adds one behind it, which is on no record; what did not come from us is left as it is."""
+    answer = await world.http.get(f"{world.front}named?{urlencode(said)}")
+    assert answer.headers.get_list(USUAL) == told
+
+
 def test_serves_own_configuration_has_the_place_we_write_to() -> None:
     """Two lines one after the other; in a Serve that writes others, no replica believes anybody."""
     ray = find_spec("ray")
@@ -167,3 +198,42 @@ def test_the_secret_stays_the_same_and_the_script_is_whole_at_a_second_start(
     assert haproxy.secret_of(tmp_path) == secret
     assert len(secret or "") == 64
     assert haproxy.secret_of(tmp_path / "elsewhere") is None
+
+
+@pytest.mark.parametrize("who", ["the owner", "haproxy"])
+async def test_haproxy_does_not_outlive_its_owner_nor_its_watch_haproxy(
+    tmp_path: Path, who: str
+) -> None:
+    """However the owner ended: nobody is left to hold the port, and nobody to look after nobody."""
+    start = haproxy.script(tmp_path)
+    assert start is not None
+    front = port()
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(CONFIGURATION.format(port=front, other=port(), behind=port()))
+    owner = await asyncio.create_subprocess_exec("sleep", "600")
+    process = await asyncio.create_subprocess_exec(
+        str(start), "-db", "-f", str(file),
+        env={**os.environ, haproxy.OWNER: str(owner.pid)}, start_new_session=True,
+    )  # fmt: skip
+    with anyio.fail_after(START_S):
+        await _until_taken(front)
+        (owner if who == "the owner" else process).kill()
+        await process.wait()
+        while True:
+            try:
+                os.killpg(process.pid, 0)
+            except ProcessLookupError:
+                break
+            await anyio.sleep(0.02)
+    if owner.returncode is None:
+        owner.kill()
+    await owner.wait()
+
+
+async def _until_taken(number: int) -> None:
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", number)
+            writer.close()
+            return
+        await anyio.sleep(0.02)

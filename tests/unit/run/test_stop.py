@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployments.run import _Stop
+from deployments.stop import Stop
 
 
 @pytest.fixture(autouse=True)
@@ -20,16 +20,18 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_a_wish_that_can_be_waited_for(number: signal.Signals) -> None:
     """It interrupts nothing: what runs decides where it stops."""
-    with _Stop() as stop:
+    with Stop() as stop:
         assert not stop.wait(0)
         os.kill(os.getpid(), number)
         assert stop.wait(60)
+        # Ray's processes ignore what a terminal sends to all of them, and obey the other.
+        assert stop.was_told_to_all is (number == signal.SIGTERM)
 
 
 def test_a_second_one_ends_the_drain_and_a_third_nothing() -> None:
     """Who does not want to wait for answers under way need not; the rest of the stop is whole."""
     passed = []
-    with _Stop() as stop:
+    with Stop() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         with stop.impatience():
             os.kill(os.getpid(), signal.SIGINT)

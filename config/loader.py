@@ -88,7 +88,8 @@ def error_at(paths: Sequence[Path] | None, key: Loc, message: str) -> ConfigErro
 
 def located(paths: Sequence[Path] | None, error: ConfigError) -> ConfigError:
     """`error` with the file and line where its key is written, where it names none itself."""
-    if error.line is not None or error.path != "configuration" or not error.key:
+    is_placed = error.line is not None or error.path != "configuration" or not error.key
+    if is_placed or isinstance(error, ConfigErrors):
         return error
     return error_at(paths, undotted(error.key), error.message)
 

@@ -49,7 +49,9 @@ def make_parser() -> argparse.ArgumentParser:
     rotate.add_argument(
         "--hours", type=_positive, default=24.0, help="how long the old one still opens (24)"
     )
-    rotate.add_argument("--person", default=None, help="whose the new one is; none: nobody's")
+    rotate.add_argument(
+        "--person", default=None, help="whose the new one is; none: whose the old one is"
+    )
     actions.add_parser("revoke", help="end a key").add_argument("key_id")
     keys.add_argument(
         "--config",

@@ -91,7 +91,9 @@ async def show(boot: Boot, tenant: str) -> None:
 async def rotate(
     boot: Boot, tenant: str, key_id: str, hours: float, clock: Clock, person: str | None = None
 ) -> None:
-    """Print the key that replaces another, which opens so many hours more, and is `person`'s.
+    """Print the key that replaces another, which opens so many hours more.
+
+    It is `person`'s; if none is named, whose the old one is.
 
     Raises:
         RequestError: the tenant has no such live key.
@@ -105,12 +107,14 @@ async def rotate(
         accounts = _accounts(boot, database)
         old = await accounts.find_key(key_id)
         ends_at = None if old is None else old.expires_at
+        # Nobody's would be cut and ended by nothing.
+        owner = person if person is not None or old is None else old.created_by
         life_s = None if old is None or ends_at is None else ends_at - old.created_at
         overlap_s = hours * 3600
         intent = [f"overlap_s:{overlap_s:.0f}"]
         async with on_record(boot, tenant, "keys rotate", clock, key_id, intent) as recorded:
             made = await accounts.replace_key(
-                tenant, key_id, now, overlap_s, None if life_s is None else now + life_s, person
+                tenant, key_id, now, overlap_s, None if life_s is None else now + life_s, owner
             )
             if made is None:
                 raise _unknown(tenant, key_id)

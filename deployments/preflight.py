@@ -7,10 +7,14 @@ from pathlib import Path
 from actors.audit import read_keys
 from config.document import Loc
 from config.extras import install
-from config.identity import providers_named
+from config.identity import identities_of, providers_named
 from config.loader import error_at
+from config.names_check import names_problems
+from config.problems import ConfigErrors
 from config.quality import quality_of
+from config.scim import directories_of
 from config.settings import Settings
+from config.sign_on_check import missing_files
 from deployments.boot import Boot
 from deployments.mcp_gateway.business.resolve import configured_registry
 from deployments.mcp_gateway.upstreams.permissions import check_permissions
@@ -29,8 +33,15 @@ def preflight(boot: Boot, settings: Settings) -> None:
     """Return if the policies, tools, files and libraries that the configuration names are there.
 
     Raises:
-        ConfigError: the first that is not.
+        ConfigError: one is not, or a provider would accept what it must not.
     """
+    identities = identities_of(settings)
+    directories_of(settings, identities)
+    if missing := [
+        *missing_files(settings, identities, boot.config),
+        *names_problems(settings, boot.config),
+    ]:
+        raise ConfigErrors(missing)
     roles = roles_of(settings.rbac)
     check_permissions(settings, roles.permissions, boot.config)
     configured_registry(settings, boot.config)

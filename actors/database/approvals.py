@@ -5,13 +5,14 @@ conversation finds it again, with what was decided and what came of it, so that 
 asks twice neither fills the queue nor gets a second yes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, select, update
 
+from actors.database.approval_outcomes import keep_outcome
 from actors.database.approval_room import has_room
 from actors.database.engine import Database
 from actors.database.sealed_places import (
@@ -163,13 +164,30 @@ class Approvals:
     ) -> ApprovalRow | None:
         """Decide one that waits; what is decided or expired stays as it is. None: there is none."""
         said = {"word": state, "by": by, "as": list(roles)}
-        return await self._after(_DECIDING, tenant, approval_id, now, said)
+        return await self._after([_DECIDING], tenant, approval_id, now, said)
 
     async def agree(
         self, tenant: str, approval_id: str, person: str, now: float
     ) -> ApprovalRow | None:
         """Note who says yes first where it takes two; of several at once it is one. None: there is none."""
-        return await self._after(_AGREEING, tenant, approval_id, now, {"by": person})
+        return await self._after([_AGREEING], tenant, approval_id, now, {"whose": person})
+
+    async def second(
+        self,
+        tenant: str,
+        approval_id: str,
+        first: str | None,
+        person: str,
+        by: str,
+        roles: tuple[str, ...],
+        now: float,
+    ) -> ApprovalRow | None:
+        """Approve one that takes two, if `first` is still who said yes first. None: there is none.
+
+        If their yes was taken back meanwhile, `person`'s is the first, and it waits on.
+        """
+        said = {"word": "approved", "by": by, "as": list(roles), "first": first, "whose": person}
+        return await self._after([_SECONDING, _AGREEING], tenant, approval_id, now, said)
 
     async def spend(self, tenant: str, approval_id: str, now: float) -> bool:
         """Take an approved one to act on it: true exactly once."""
@@ -183,35 +201,28 @@ class Approvals:
     ) -> None:
         """Keep what came of one that was spent; the first word stays."""
         keys = await self._database.sealing.to_seal(tenant)
-        values = _finished(keys, tenant, approval_id, outcome, now, is_error)
         await self._database.write(
-            lambda connection: connection.execute(_FINISHING, values).close()
+            lambda c: keep_outcome(c, keys, tenant, approval_id, outcome, now, is_error)
         )
 
     async def _after(
-        self, change: Update, tenant: str, approval_id: str, now: float, said: Mapping[str, object]
+        self,
+        changes: Sequence[Update],
+        tenant: str,
+        approval_id: str,
+        now: float,
+        said: Mapping[str, object],
     ) -> ApprovalRow | None:
         asked = {"of": tenant, "named": approval_id}
         keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> ApprovalRow | None:
-            connection.execute(change, {**asked, **said, "now": now})
+            for change in changes:
+                connection.execute(change, {**asked, **said, "now": now})
             row = connection.execute(_ONE, asked).one_or_none()
             return None if row is None else _approval_of(keys, row, now)
 
         return await self._database.write(work)
-
-
-def keep_outcome(
-    connection: Connection,
-    keys: Keys,
-    row: ApprovalRow,
-    outcome: JsonObject,
-    now: float,
-    is_error: bool,
-) -> None:
-    """Keep what came of it in the transaction that did it."""
-    connection.execute(_FINISHING, _finished(keys, row.tenant, row.id, outcome, now, is_error))
 
 
 def _in_state(state: State) -> ColumnElement[bool]:
@@ -246,24 +257,17 @@ _DECIDING = (
         decided_at=bindparam("now"),
     )
 )
+# Not of one whose first yes is nobody's: two unknowns are not equal.
+_SECONDING = _DECIDING.where(tool_approval.c.first_by == bindparam("first"))
 _AGREEING = (
     update(tool_approval)
     .where(_IS, _WAITS, tool_approval.c.first_by.is_(None))
-    .values(first_by=bindparam("by"))
+    .values(first_by=bindparam("whose"))
 )
 _SPENDING = (
     update(tool_approval)
     .where(_IS, _in_state("approved"), tool_approval.c.spent_at.is_(None))
     .values(spent_at=bindparam("now"))
-)
-_FINISHING = (
-    update(tool_approval)
-    .where(_IS, tool_approval.c.spent_at.is_not(None), tool_approval.c.finished_at.is_(None))
-    .values(
-        outcome=bindparam("came_to", type_=tool_approval.c.outcome.type),
-        is_error=bindparam("failed"),
-        finished_at=bindparam("now"),
-    )
 )
 
 
@@ -272,18 +276,6 @@ def _asking(dialect: str) -> Insert:
     return insert_into(tool_approval, dialect).on_conflict_do_nothing(
         index_elements=["tenant", "live_key"]
     )
-
-
-def _finished(
-    keys: Keys, tenant: str, approval_id: str, outcome: JsonObject, now: float, is_error: bool
-) -> dict[str, object]:
-    return {
-        "of": tenant,
-        "named": approval_id,
-        "now": now,
-        "came_to": keys.seal_json(APPROVAL_OUTCOME, (approval_id,), dict(outcome)),
-        "failed": is_error,
-    }
 
 
 def _row_of(keys: Keys, new: NewApproval) -> dict[str, object]:

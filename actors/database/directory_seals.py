@@ -25,6 +25,7 @@ from actors.database.directory_tables import directory_user
 from actors.database.engine import Database
 from actors.database.sealed_places import EXTERNAL_ID, USER_ATTRIBUTES, USER_NAME
 from actors.database.sealing import Keys
+from actors.sealing.envelope import is_sealed
 from actors.sealing.errors import SealBroken
 
 NAME: Final = "userName"
@@ -205,10 +206,15 @@ def _compares(how: Comparison, found: Any, value: Any) -> bool:  # noqa: PLR0911
 def _names_of(keys: Keys, row: Row[*tuple[Any, ...]]) -> tuple[str, str | None]:
     mine, external_id = (row.id,), None
     user_name = keys.open(USER_NAME, mine, row.user_name)
-    if row.name_key not in keys.indexes_of(USER_NAME, name_key(user_name)):
+    # What is in clear has nothing that could be held against what it is found by: `refuse_clear` refuses it.
+    if is_sealed(row.user_name) and row.name_key not in keys.indexes_of(
+        USER_NAME, name_key(user_name)
+    ):
         raise SealBroken(f"{USER_NAME.name} is found by another name")
     if row.external_id is not None:
         external_id = keys.open(EXTERNAL_ID, mine, row.external_id)
-        if row.external_key not in keys.indexes_of(EXTERNAL_ID, external_id):
+        if is_sealed(row.external_id) and row.external_key not in keys.indexes_of(
+            EXTERNAL_ID, external_id
+        ):
             raise SealBroken(f"{EXTERNAL_ID.name} is found by another id")
     return user_name, external_id

@@ -23,6 +23,10 @@ Origin = Literal["user", "own", "untrusted", "model"]
 
 VALUES_MAX = 64
 """Values of one call that are looked up: on the event loop, each in up to 96 KiB of what tools said."""
+WORDS_MAX = 256
+"""Words in them that are: a page of an incident names fewer that point at anything."""
+HITS_MAX = 1_000
+"""Places of one text, within longer words, at which a word is seen before it counts as not said there."""
 
 _NUMBER = re.compile(r"\d+(?:[,_]\d{3})*(?:\.\d+)?")
 # What points at something: an account, an address, a link. Plain words point at nothing.
@@ -35,6 +39,7 @@ _WHEN = re.compile(
 )
 # How many of something, where it is a whole number below this: models count, and it names nothing.
 _FEW = 10
+_RUN = re.compile(r"[^\W_]+")
 _EDGES = ".,;:!?()[]{}<>\"'`"
 
 
@@ -83,16 +88,19 @@ def origins(arguments: JsonObject, schema: JsonObject, sources: Sources) -> dict
 def doubts(arguments: JsonObject, schema: JsonObject, sources: Sources) -> Doubts:
     """What is doubtful in a call where a model has read anything but the customer and our records.
 
-    Of more than VALUES_MAX values none is looked up, and all count as strange.
+    Of more than VALUES_MAX values, or WORDS_MAX words, none is looked up, and all count as strange.
     """
     if not sources.untrusted and not sources.answers:
         return Doubts()
-    if next(islice(_leaves(arguments, schema, ""), VALUES_MAX, None), None) is not None:
+    leaves = list(islice(_leaves(arguments, schema, ""), VALUES_MAX + 1))
+    if len(leaves) > VALUES_MAX:
         return Doubts(strange=(f"one of more than {VALUES_MAX} values",))
+    if sum(len(_parts(value)) for _, value in leaves if isinstance(value, str)) > WORDS_MAX:
+        return Doubts(strange=(f"one of more than {WORDS_MAX} words",))
     said = _Said(sources)
     strange: list[str] = []
     unsaid: list[str] = []
-    for where, value in _leaves(arguments, schema, ""):
+    for where, value in leaves:
         if said.origin(value) == "untrusted":
             strange.append(where)
         elif said.lacks(value):
@@ -162,12 +170,21 @@ class _Text:
         """Read once, and not again for each number that is looked for."""
         return frozenset(_numbers(self._plain))
 
+    @cached_property
+    def _runs(self) -> frozenset[str]:
+        """What stands between signs: a number that stands in it ten thousand times is found at once."""
+        return frozenset(_RUN.findall(self._plain))
+
     def holds(self, part: str | Decimal) -> bool:
         if isinstance(part, Decimal):
             return part in self._numbers
+        if part.isalnum():
+            return part in self._runs
         text = self._plain
         start = text.find(part)
-        while start >= 0:
+        for _ in range(HITS_MAX):
+            if start < 0:
+                break
             end = start + len(part)
             if not (_joins(text, start - 1) and part[0].isalnum()) and not (
                 _joins(text, end) and part[-1].isalnum()
@@ -209,7 +226,7 @@ def _chosen(value: Json, schema: JsonObject) -> bool:
 def _parts(text: str) -> list[str]:
     """What is looked up: the words in it that point at something; a word or name also as a whole."""
     whole, words = plain(text), _words(text)
-    pointing = [word for word in words if _POINTS.search(word)]
+    pointing = list(dict.fromkeys(word for word in words if _POINTS.search(word)))
     if len(words) > 3:
         return pointing
     return [whole, *pointing] if whole else []
@@ -219,7 +236,8 @@ def _leading(text: str) -> list[str]:
     """What of it nobody makes up by the way. A single word with a digit is a number or a name of one."""
     words = _words(text)
     points = _POINTS if len(words) == 1 else _LEADS
-    return [word for word in words if points.search(word) and not _WHEN.fullmatch(word)]
+    leading = (word for word in words if points.search(word) and not _WHEN.fullmatch(word))
+    return list(dict.fromkeys(leading))
 
 
 def _words(text: str) -> list[str]:

@@ -1,15 +1,13 @@
 """How much a request may bring, and for how long: counted while it arrives, so that nothing is held."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.security.timely import timely
 from routing.errors import RequestError
 
-# 8 MiB, the largest there is, are 2.2 Mbit/s in that time; a message is there at once.
-BODY_WITHIN_S = 30.0
 Refuse = Callable[[str, Exception], Response]
 """The refusal of a request to a path, in the words that path is answered in."""
 
@@ -35,39 +33,21 @@ class BodyLimit:
             return
         path = scope["path"]
         limit = self._larger.get(path, self._max_bytes)
-        received, is_whole = 0, True
         for name, value in scope["headers"]:
-            if name == b"content-length":
-                if int(value) > limit:
-                    await self._refuse(path, _too_large(limit))(scope, receive, send)
-                    return
-                is_whole = value == b"0"
-            elif name == b"transfer-encoding":
-                is_whole = False
-        until = asyncio.get_running_loop().time() + BODY_WITHIN_S
+            if name == b"content-length" and int(value) > limit:
+                await self._refuse(path, _too_large(limit))(scope, receive, send)
+                return
+        received, in_time = 0, timely(scope, receive)
 
         async def counted() -> Message:
-            nonlocal received, is_whole
-            if is_whole:  # what else comes is word that the caller went away, and may never come
-                message = await receive()
-            else:
-                try:
-                    async with asyncio.timeout_at(until):
-                        message = await receive()
-                except TimeoutError:
-                    raise _too_slow() from None
-                is_whole = not message.get("more_body", False)
+            nonlocal received
+            message = await in_time()
             received += len(message.get("body", b""))
             if received > limit:
                 raise _too_large(limit)
             return message
 
         await self._app(scope, counted, send)
-
-
-def _too_slow() -> RequestError:
-    message = f"The whole body is to be here within {BODY_WITHIN_S:g} seconds."
-    return RequestError("body_too_slow", message)
 
 
 def _too_large(limit: int) -> RequestError:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from actors.database.role_assignments import ASSIGNED_MAX, Assignment, RoleAssignments
+from actors.database.role_assignments import (
+    ASSIGNED_MAX,
+    EMPTIED_MAX,
+    Assignment,
+    RoleAssignments,
+)
 from deployments.ingress import roles_schema as schema
 from deployments.ingress.routes import Call, Operation, reply
 from deployments.security.principal import API_KEY
@@ -125,7 +130,10 @@ class RoleRoutes:
             case False:
                 raise _changed()
             case None:
-                message = f"{ASSIGNED_MAX} people have roles from here already; let the provider claim them."
+                message = (
+                    f"{ASSIGNED_MAX} people have roles from here already: let the provider claim them. Or "
+                    f"{EMPTIED_MAX} lost theirs today or have open keys: revoke those, or wait a day."
+                )
                 raise RequestError("too_many_assignments", message)
             case _:
                 call.words.extend(_had(before))
@@ -135,7 +143,7 @@ class RoleRoutes:
         """DELETE: they have what their provider claims, and nothing else."""
         found = await self._found(call)
         self._must_have(call.principal, found.roles)
-        if not await self._given.delete(found):
+        if not await self._given.delete(found, self._clock.now()):
             raise _changed()
         call.words.extend(_had(found))
         return reply({"subject": found.subject, "deleted": True})

@@ -27,6 +27,7 @@ from deployments.security.gateway_tokens import GatewayTokens, Granted
 from deployments.security.principal import Principal
 from deployments.security.reach import may_ask_about
 from deployments.security.request_ids import RequestIds
+from deployments.security.timely import BodyTooSlow, timely
 from deployments.security.trail import Deed, Trail
 from routing.errors import AccessError, MisdirectedRequest
 
@@ -92,17 +93,26 @@ class Endpoint:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, which has its id."""
+        receive = timely(scope, receive)
         request = Request(scope, receive)
         refused = self._knock(request)
         if refused is None:
             caller = await self._caller(request)
             if isinstance(caller, Caller):
                 scope[CALLER] = caller
-                handle = self._sessions.handle_request
-                await self._limited.run(caller.principal, handle, scope, receive, send)
+                await self._limited.run(caller.principal, self._handle, scope, receive, send)
                 return
             refused = caller
         await refused(scope, receive, send)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request of a caller who is let in."""
+        try:
+            await self._sessions.handle_request(scope, receive, send)
+        except BodyTooSlow as error:
+            # Nothing is answered before all of it is here. What is still to come of it is nobody's.
+            headers = {"Connection": "close"}
+            await _refusal(408, error.code, error.detail, headers)(scope, receive, send)
 
     def _knock(self, request: Request) -> Response | None:
         """The refusal of what need not be authenticated first."""

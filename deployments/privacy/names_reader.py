@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Reader:
             if pipeline.lang in loaded:
                 raise ValueError(f"{name} is a second pipeline of the language {pipeline.lang}")
             loaded[pipeline.lang] = pipeline
+        self._pipelines = tuple(loaded.values())
         self._analyzer = _analyzer(loaded)
         self._common: Mapping[str, frozenset[str]] = {
             language: frozenset(pipeline.Defaults.stop_words)
@@ -60,12 +62,16 @@ class Reader:
         # A half of a character is nothing that a pipeline could read.
         text = text.encode("utf-8", "replace").decode()
         own = self._languages(text)
-        return _joined(
-            (found.start, found.end)
-            for language in self._common
-            for found in self._analyzer.analyze(text, language, entities=["PERSON"])
-            if language in own or self._is_whole(text[found.start : found.end])
-        )
+        with ExitStack() as zones:
+            # Else a pipeline keeps every word it ever read: 1.2 KB for each number of an order.
+            for pipeline in self._pipelines:
+                zones.enter_context(pipeline.memory_zone())
+            return _joined(
+                (found.start, found.end)
+                for language in self._common
+                for found in self._analyzer.analyze(text, language, entities=["PERSON"])
+                if language in own or self._is_whole(text[found.start : found.end])
+            )
 
     def _is_whole(self, name: str) -> bool:
         """Whether it has a first and a last name, by their capitals, and no common word."""

@@ -56,7 +56,7 @@ class AssignedRoles:
         return self._by_person.get((tenant, subject), frozenset())
 
     def knows(self, tenant: str, subject: str) -> bool:
-        """Whether the tenant's person was ever given roles while keys of theirs were open, or is now.
+        """Whether the tenant's person was given roles, or had some and has none since, for a day or longer.
 
         Raises:
             DatabaseUnavailable: that could not be read for too long.

@@ -136,7 +136,9 @@ def is_program(claims: Mapping[str, object], provider: IdentityProvider) -> bool
     """
     said = claims.get("sub")
     clients = (claims.get(name) for name in (provider.client_claim, *_CLIENT_CLAIMS))
-    if isinstance(said, str) and (said in clients or said == claims.get("oid")):
+    # Azure AD B2C has it so of people too; only where people are their `oid` is `sub` another word.
+    is_object = provider.subject_claim == "oid" and said == claims.get("oid")
+    if isinstance(said, str) and (said in clients or is_object):
         return True
     if any(claims.get(name) == value for name, value in _OF_A_PROGRAM):
         return True

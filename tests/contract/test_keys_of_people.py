@@ -104,21 +104,20 @@ async def test_what_a_provider_claimed_at_the_last_sign_on_is_what_counts(world:
     assert await status(world, theirs) == [200, 200]
 
 
-async def test_an_assignment_without_open_keys_leaves_nothing_behind(world: Directory) -> None:
-    """What remains of one is only for keys that would grow by its end."""
-    given = RoleAssignments(world.database)
-    made = Assignment("acme", "oidc:ann", frozenset({"admin"}), "key:1", 1.0)
-    await given.put(made, None)
-    assert await given.delete(made)
-    assert await given.all() == []
-    await world.key("admin", owner="oidc:ann")
-    await given.put(made, None)
-    assert await given.delete(made)
-    assert [each.roles for each in await given.all()] == [frozenset()]
-    assert await given.get("acme", "oidc:ann") is None
-    assert await given.delete(made) is False
-    assert await given.put(made, None)
-    for key in await Accounts(world.database).list_keys("acme"):
-        await Accounts(world.database).revoke_key("acme", key.key_id, 2.0)
-    assert await given.delete(made)
-    assert await given.all() == []
+async def test_a_key_made_by_a_replica_that_had_not_heard_yet_is_cut_like_the_others(
+    world: Directory,
+) -> None:
+    """Made in the second after the last role went, by somebody who had no open key when it went."""
+    admin = await world.key("admin")
+    assert (await world.http.put(ANN, json={"roles": ["admin"]}, headers=admin)).status_code == 200
+    theirs = await world.key("admin", owner="oidc:ann")
+    assert await status(world, theirs) == [200, 200]
+    key_id = theirs["authorization"].split("_")[1]
+    assert await Accounts(world.database).revoke_key("acme", key_id, world.clock.now())
+    assert (await world.http.delete(ANN, headers=admin)).status_code == 200
+    asked = {"name": "heir", "roles": ["admin"]}
+    made = await world.other.post("/admin/keys", json=asked, headers=theirs)
+    assert made.status_code == 200, made.text
+    assert made.json()["owner"] == "oidc:ann"
+    heir = {"authorization": f"Bearer {made.json()['secret']}"}
+    assert await status(world, heir) == [403, 403]

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import Literal
 
 import orjson
 
@@ -199,12 +200,18 @@ class ApprovalQueue:
     async def _agreed(self, row: ApprovalRow, approver: Principal, offered: Offered) -> Approval:
         """One of the two words it takes: whoever holds the key that asked may be one of them."""
         await self._must_be_able(row, approver, offered)
-        found = await self._store.agree(row.tenant, row.id, approver.person, self._clock.now())
-        if found is None:
-            raise _unknown(row.id)
-        if found.state == "waiting" and found.first_by == approver.person:
+        now = self._clock.now()
+        found = await self._store.agree(row.tenant, row.id, approver.person, now)
+        if found is not None and found.state == "waiting" and found.first_by != approver.person:
+            # The first may be put out at this moment, and their yes with them.
+            await self._must_be_able(found, approver, offered)
+            found = await self._store.second(
+                row.tenant, row.id, found.first_by, approver.person, approver.subject,
+                tuple(sorted(approver.roles)), now,
+            )  # fmt: skip
+        if found is not None and found.state == "waiting":
             return await self._shown(found, approver)
-        return await self._decided(found, approver, offered, approved=True)
+        return await self._told(row.id, found, "approved", approver)
 
     async def _must_be_able(self, row: ApprovalRow, approver: Principal, offered: Offered) -> None:
         """Return if the approver could have had this done themselves; raises AccessError."""
@@ -220,21 +227,26 @@ class ApprovalQueue:
     async def _decided(
         self, row: ApprovalRow, approver: Principal, offered: Offered, *, approved: bool
     ) -> Approval:
-        word = "approved" if approved else "denied"
+        word: Literal["approved", "denied"] = "approved" if approved else "denied"
         if approved:
             await self._must_be_able(row, approver, offered)
-        now = self._clock.now()
         decided = await self._store.decide(
-            row.tenant, row.id, "approved" if approved else "denied", approver.subject,
-            tuple(sorted(approver.roles)), now,
+            row.tenant, row.id, word, approver.subject, tuple(sorted(approver.roles)),
+            self._clock.now(),
         )  # fmt: skip
+        return await self._told(row.id, decided, word, approver)
+
+    async def _told(
+        self, approval_id: str, decided: ApprovalRow | None, word: str, reader: Principal
+    ) -> Approval:
+        """What was decided; raises what `decide` does where that is not the reader's word."""
         if decided is None:
-            raise _unknown(row.id)
+            raise _unknown(approval_id)
         if decided.state == "expired":
             raise ConflictError("approval_expired", "It expired before it was decided.")
         if decided.state != word:
             raise ConflictError("approval_decided", f"It was {decided.state} already.")
-        return await self._shown(decided, approver)
+        return await self._shown(decided, reader)
 
     async def _beyond(self, row: ApprovalRow, approver: Principal) -> str | None:
         """Why the approver's own limit is not enough; the call is the requester's in all else."""

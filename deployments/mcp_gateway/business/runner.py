@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 
 from actors.database import Database
-from actors.database.approvals import ApprovalRow, Approvals, keep_outcome
+from actors.database.approval_outcomes import keep_outcome
+from actors.database.approvals import ApprovalRow, Approvals
 from actors.database.sealing import Keys
 from actors.database.tool_calls import (
     Begun,
@@ -222,7 +223,9 @@ class ToolRunner:
                 outcome = refusal(error)
             if approval is not None:
                 now, is_error = ready.call.now, outcome.is_error
-                keep_outcome(connection, keys, approval, outcome.body, now, is_error)
+                keep_outcome(
+                    connection, keys, approval.tenant, approval.id, outcome.body, now, is_error
+                )
             return outcome
 
         return transact

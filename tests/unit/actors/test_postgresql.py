@@ -8,11 +8,13 @@ from sqlalchemy.dialects import registry
 from actors.company import customers, passwords, plans, refunds
 from actors.database import (
     accounts,
+    approval_outcomes,
     approvals,
     conversations,
     decisions,
     idempotency,
     ledger,
+    role_assignments,
     savings,
     tool_calls,
 )
@@ -44,7 +46,10 @@ def statements(dialect: str) -> "list[ClauseElement]":
         tool_calls._TAKING_OVER,
         approvals._asking(dialect),
         approvals._DECIDING,
-        approvals._FINISHING,
+        approvals._SECONDING,
+        approval_outcomes._FINISHING,
+        role_assignments._SWEEPING,
+        role_assignments._COUNT,
         customers._CUSTOMER_LOCKED,
         customers._INVOICES,
         refunds._SUM,

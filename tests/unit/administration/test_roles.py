@@ -164,7 +164,7 @@ async def test_what_was_given_holds_within_a_second_and_not_when_nobody_can_say_
     assert await roles() == {"agent"}
     store.is_away = False
     assert await roles() == {"agent", "supervisor"}
-    assert await store.real.delete(given)
+    assert await store.real.delete(given, 2.0)
     clock.advance(FRESH_S)
     assert await roles() == {"agent"}
     await source.aclose()
@@ -184,6 +184,6 @@ async def test_of_two_who_change_the_same_persons_roles_one_is_told_to_look_agai
     done = await asyncio.gather(*(store.put(each, None) for each in rivals))
     assert sorted(map(bool, done)) == [False, True]
     [kept] = await store.of("northwind")
-    assert not await store.delete(next(each for each in rivals if each != kept))
-    assert await store.delete(kept)
+    assert not await store.delete(next(each for each in rivals if each != kept), 2.0)
+    assert await store.delete(kept, 2.0)
     await database.aclose()

@@ -23,7 +23,10 @@ from tests.unit.gateway.tool_world import Shop
 
 
 @asynccontextmanager
-async def behind(at: str = "203.0.113.9", **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
+async def behind(
+    at: str = "203.0.113.9", *servers: Shop, **settings: Any
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client at this address of a gateway with these limits."""
     limits, clock = LimitSettings.model_validate(settings), ManualClock()
     shares = Shares.fixed(clock, 1.0)
     gate = Gate(
@@ -31,7 +34,7 @@ async def behind(at: str = "203.0.113.9", **settings: Any) -> AsyncIterator[http
         RateLimits(limits, LeasedLimits(None, "r", shares, clock), shares),
         Peer(),
     )
-    server = mcp_server(Gateway([Shop()], SystemClock()), KEYS, "1")
+    server = mcp_server(Gateway(servers, SystemClock()), KEYS, "1")
     security = GatewaySecurity(resource_url="https://mcp.example.com/mcp")
     endpoint = Endpoint(server, authenticate, security, gate=gate)
     transport = httpx2.ASGITransport(endpoint, client=(at, 1))

@@ -7,12 +7,13 @@ import httpx2
 import pytest
 from starlette.responses import Response, StreamingResponse
 
-from deployments.ingress import api, limits, openapi, routes
+from deployments.ingress import api, openapi, routes
 from deployments.ingress.anthropic_errors import ANTHROPIC_ERRORS
 from deployments.ingress.openai_errors import OPENAI_ERRORS
 from deployments.ingress.routes import PROBLEM, Call, ErrorShape, Operation
 from deployments.ingress.schema import ChatBody, Health
 from deployments.ingress.scim_errors import SCIM_ERRORS
+from deployments.security.timely import BODY_WITHIN_S
 from tests.unit.ingress.test_routes import PERMISSIONS, authenticate
 from tests.unit.virtual_time import VirtualTimeLoop
 
@@ -22,7 +23,7 @@ SHAPES = {
     "/v1/messages": ANTHROPIC_ERRORS,
     "/scim/v2/Users": SCIM_ERRORS,
 }
-SILENT_S = 10 * limits.BODY_WITHIN_S
+SILENT_S = 10 * BODY_WITHIN_S
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ async def test_a_body_that_comes_too_slowly_is_refused_in_the_words_of_its_route
     answer = await http.post(path, content=sent)
     assert (answer.status_code, answer.headers["connection"]) == (408, "close")
     assert answer.headers["content-type"] == SHAPES[path].media_type
-    assert clock.time() - began == pytest.approx(limits.BODY_WITHIN_S)
+    assert clock.time() - began == pytest.approx(BODY_WITHIN_S)
 
 
 async def test_a_body_that_never_begins_is_refused_at_the_same_moment(
@@ -100,7 +101,7 @@ async def test_a_body_within_its_time_is_taken_and_its_answer_may_take_longer(
 ) -> None:
     """The time is the body's alone."""
     text = b'{"message": "hello"}'
-    slow = trickling(limits.BODY_WITHIN_S / (len(text) + 1), text)
+    slow = trickling(BODY_WITHIN_S / (len(text) + 1), text)
     assert (await http.post("/v3/chat", content=slow)).json() == {"status": "ok"}
     assert (await http.post("/v3/quiet", content=text)).text == "at last"
 

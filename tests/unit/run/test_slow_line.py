@@ -11,9 +11,10 @@ import uvicorn
 from starlette.responses import Response
 
 from deployments import haproxy
-from deployments.ingress import api, limits, routes
+from deployments.ingress import api, routes
 from deployments.ingress.routes import Call, Operation
 from deployments.ingress.schema import ChatBody, Health
+from deployments.security import timely
 from tests.unit.ingress.test_routes import PERMISSIONS, authenticate
 from tests.unit.run.test_held_lines import CONFIGURATION, START_S, port
 
@@ -47,7 +48,7 @@ async def test_a_body_that_trickles_in_is_refused_at_its_time_and_the_line_is_cl
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However lively the line is."""
-    monkeypatch.setattr(limits, "BODY_WITHIN_S", WITHIN_S)
+    monkeypatch.setattr(timely, "BODY_WITHIN_S", WITHIN_S)
     row = Operation(
         "POST", "/v3/chat", "Ask", "chat:create", "chat", "action", answer, Health, ChatBody
     )

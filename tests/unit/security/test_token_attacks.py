@@ -343,7 +343,6 @@ async def test_an_endless_time_of_signing_on_is_none() -> None:
         {"sub": "cli", "client_id": "else", "appid": "cli"},
         {"sub": "cli", "client_id": "else", "cid": "cli"},
         {"idtyp": "app"},
-        {"oid": "ann"},
         {"sub": "cli@clients", "gty": "client-credentials"},
         {"preferred_username": "service-account-cli"},
     ],
@@ -355,6 +354,18 @@ async def test_a_program_that_shows_a_token_of_its_own_is_nobody(claims: dict[st
     assert principal.subject == f"client:acme:{claims.get('sub', 'ann')}"
     assert not principal.is_somebody
     assert not replace(principal, subject="key:1", owner=principal.subject).is_somebody
+
+
+@pytest.mark.parametrize(
+    ("subject_claim", "subject"), [("oid", "client:acme:ann"), ("sub", "acme:ann")]
+)
+async def test_an_object_that_is_its_own_subject_is_a_program_of_entra_and_a_person_of_azure_ad_b2c(
+    subject_claim: str, subject: str
+) -> None:
+    """Entra gives a person another `sub` in every application; B2C gives everybody their object's id."""
+    world = TokenWorld((replace(ACME, subject_claim=subject_claim),))
+    principal = await world.bearer.authenticate(sign(world.claims(oid="ann")))
+    assert principal.subject == subject
 
 
 async def test_a_person_is_one_whatever_program_they_use() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.database import approval_outcomes
 from actors.database import approval_room as room
 from actors.database import approvals as approval_rows
 from deployments.mcp_gateway.business.approval_queue import LIVES_S, requester_of
@@ -225,11 +226,8 @@ async def test_the_outcome_is_kept_with_the_approval_in_the_same_transaction(
 ) -> None:
     approval = await waiting(desk)
 
-    def dies(*_: object) -> None:
-        raise MemoryError
-
     with monkeypatch.context() as during:
-        during.setattr(approval_rows, "_finished", dies)
+        during.setattr(approval_outcomes, "_FINISHING", None)
         assert (await run(desk, approval)).is_error
     assert await desk.refunded_cents(INVOICE) == 0
     assert await desk.queue.outcome("northwind", approval.id) is None

@@ -1,0 +1,70 @@
+"""Where it takes two people, the yes of one who is put out meanwhile is not one of the two."""
+
+from dataclasses import replace
+
+import pytest
+from typing_extensions import override
+
+from actors.database import ApprovalRow, Approvals, Database
+from actors.database.directory_ends import end_access
+from deployments.mcp_gateway.business.approval_queue import ApprovalQueue
+from deployments.mcp_gateway.gateway import Gateway
+from deployments.mcp_gateway.servers.tools import tools_server
+from routing.message import Json
+from tests.unit.tools.desk import Desk, calling, desk_over, person, program
+
+# user_128 paid $1,990 at once: more than an agent may give back.
+LARGE: dict[str, Json] = {"invoice_id": "INV-2026-0001", "reason": "GOODWILL", "amount_usd": 500}
+
+
+class TakenBack(Approvals):
+    """Whoever said yes first is put out just after the second person's word was heard."""
+
+    @override
+    async def agree(
+        self, tenant: str, approval_id: str, person: str, now: float
+    ) -> ApprovalRow | None:
+        found = await super().agree(tenant, approval_id, person, now)
+        if found is not None and found.first_by is not None and found.first_by != person:
+            left = found.first_by
+            await self._database.write(lambda c: end_access(c, tenant, left, now, 1, folds=False))
+        return found
+
+
+async def waiting(desk: Desk) -> str:
+    """The id of what a key of nobody's asked for."""
+    caller = replace(calling(customer="user_128"), principal=program("agent"))
+    asked = await desk.call(caller, "refund_invoice", LARGE)
+    assert asked.needs_approval is not None
+    return asked.needs_approval.id
+
+
+async def test_what_is_left_when_one_of_two_is_put_out_is_one(database: Database) -> None:
+    """It waits for another, who is the second."""
+    desk = await desk_over(database)
+    queue = ApprovalQueue(TakenBack(database), desk.runner, desk.clock)
+    gateway = Gateway([await tools_server(desk.runner)], desk.clock, queue)
+    approval = await waiting(desk)
+    ada = person("admin", "ada")
+    for approver in (person("supervisor", "sue"), ada, ada):
+        shown = await gateway.decide(approver, approval, approved=True)
+        assert shown.state == "waiting"
+    row = await desk.approvals.get("northwind", approval, desk.clock.now())
+    assert row is not None
+    assert (row.state, row.first_by, row.decided_by) == ("waiting", "okta:ada", None)
+    eve = await desk.gateway.decide(person("admin", "eve"), approval, approved=True)
+    assert eve.state == "approved"
+
+
+@pytest.mark.parametrize("first", [None, "okta:bob"])
+async def test_a_second_yes_needs_the_first_that_was_seen(
+    database: Database, first: str | None
+) -> None:
+    """That there is none is not somebody."""
+    desk = await desk_over(database)
+    approval = await waiting(desk)
+    row = await desk.approvals.second(
+        "northwind", approval, first, "okta:ada", "key:ada", ("admin",), desk.clock.now()
+    )
+    assert row is not None
+    assert (row.state, row.first_by) == ("waiting", "okta:ada")

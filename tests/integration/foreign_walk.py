@@ -115,7 +115,7 @@ ROUTES: Mapping[str, list[Asked]] = {
     })],
     "GET /.well-known/oauth-protected-resource/mcp": [Asked("/.well-known/oauth-protected-resource/mcp")],
     "POST /v3/mcp/context": [
-        Asked("/v3/mcp/context", {"query": "canary-7f3a91 charged twice", "user_id": "{customer}"}),
+        Asked("/v3/mcp/context", {"query": "charged twice", "user_id": "{customer}"}),
     ],
     "GET /v3/memory/{user_id}": [Asked("/v3/memory/{customer}")],
     "DELETE /v3/memory/{user_id}": [Asked("/v3/memory/{customer}")],
@@ -197,7 +197,7 @@ ROUTES: Mapping[str, list[Asked]] = {
 
 _MINE: Json = {"user_id": "{customer}"}
 TOOLS: Mapping[str, Json] = {
-    "knowledge__search": {"query": "canary-7f3a91 charged twice"},
+    "knowledge__search": {"query": "charged twice"},
     "memory__conversation": {},
     "memory__forget": {"attribute": "plan"},
     "memory__recall": {},

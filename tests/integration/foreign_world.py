@@ -31,7 +31,9 @@ VICTIM, RIVAL = "victim", "rival"
 ROLES = ("admin", "supervisor", "agent", "customer", "service", "region", "provisioner")
 CUSTOMER = "user_126"
 CANARY = "canary-7f3a91"
-"""What stands in everything the victim has; it may be in no answer to anybody else."""
+"""What stands in every name the victim gave; it may be in no answer to who did not say it first."""
+TEXT = "marmalade-52c1e0"
+"""What stands in everything the victim wrote; nobody else ever says it."""
 # Both have a directory; nobody signs on, so their providers are never asked.
 CONFIGURATION = (
     """\
@@ -59,9 +61,11 @@ _FOLLOWS = frozenset({"audit_event", "budget_lease"})
 
 @dataclass(frozen=True)
 class Victim:
-    """The names under which the victim's things are kept, by kind."""
+    """The names under which the victim's things are kept, by kind, and what only the victim knows."""
 
     ids: Mapping[str, str]
+    unsaid: frozenset[str]
+    """In no question of the walk: a log of what a tenant asked has none of it."""
 
     def unknown(self) -> Mapping[str, str]:
         """A name of the same form for each, which nobody has."""
@@ -95,16 +99,17 @@ async def settle_in(product: Product) -> Victim:
         await database.aclose()
     ids = {
         "customer": CUSTOMER, "key": key, "server": CANARY, "runbook": runbook,
-        "budget": f"{CANARY}-budget", "secret": made.secret,
-        "invoice": "INV-2026-0014", "order": "ORD-1008", "subject": f"okta:{CANARY}",
+        "budget": f"{CANARY}-budget", "subject": f"okta:{CANARY}",
+        "invoice": "INV-2026-0014", "order": "ORD-1008",
         "person": f"{CANARY}@example.org", "group": f"{CANARY} group",
     }  # fmt: skip
     async with product.http(await key_of(product, VICTIM)) as http:
         ids |= await _by_http(http, ids["subject"])
+        myself = (await http.get("/auth/user/permissions")).json()["subject"]
     async with product.http(await key_of(product, VICTIM, "provisioner")) as http:
         ids |= await _by_scim(http, ids["person"], ids["group"])
     ids |= await _by_mcp(product, runbook, ids["conversation"])
-    return Victim(ids)
+    return Victim(ids, frozenset({TEXT, made.secret, myself}))
 
 
 async def _made(
@@ -130,17 +135,17 @@ async def _by_http(http: httpx2.AsyncClient, subject: str) -> dict[str, str]:
     async def made(method: str, path: str, body: object = None) -> dict[str, object]:
         return await _made(http, method, path, body)
 
-    said = {"message": f"I was charged twice: {CANARY}", "user_id": CUSTOMER}
+    said = {"message": f"I was charged twice: {TEXT}", "user_id": CUSTOMER}
     answer = await made("POST", "/v3/chat", said)
     decision = answer["decision"]
     assert isinstance(decision, dict)
     await made("PUT", f"/admin/budgets/{CANARY}-budget", {"scope": "tenant", "usd_per_day": 777})
     await made("PUT", f"/admin/roles/assignments/{subject}", {"roles": ["agent"]})
     await made("PUT", f"/admin/holds/{CUSTOMER}")
-    item = {"role": "user", "content": CANARY}
-    thread = await made("POST", "/v1/conversations", {"items": [item], "metadata": {"of": CANARY}})
+    item = {"role": "user", "content": TEXT}
+    thread = await made("POST", "/v1/conversations", {"items": [item], "metadata": {"of": TEXT}})
     listed = await http.get(f"/v1/conversations/{thread['id']}/items")
-    run = {"model": "auto", "input": CANARY, "conversation": thread["id"]}
+    run = {"model": "auto", "input": TEXT, "conversation": thread["id"]}
     response = await made("POST", "/v1/responses", run)
     return {
         "decision": str(decision["id"]),

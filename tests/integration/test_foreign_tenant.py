@@ -24,6 +24,7 @@ from tests.integration.foreign_world import (
     settled,
 )
 from tests.integration.test_approvals import mcp
+from tests.integration.test_audit import until_found
 from tests.integration.test_chat import key_of
 from tests.product import Product, running
 
@@ -110,10 +111,10 @@ def told_of(answer: httpx2.Response, victim: Victim) -> list[str]:
     """What of the victim's is in an answer that the question did not bring along."""
     request = answer.request
     brought = f"{request.url} {request.content.decode(errors='replace')}"
-    secrets = {CANARY, *victim.ids.values()} - {CUSTOMER, victim.ids["runbook"]}
+    secrets = {CANARY, *victim.ids.values(), *victim.unsaid} - {CUSTOMER, victim.ids["runbook"]}
     if request.url.path == "/v3/audit":
-        # It tells callers what they asked themselves; words that are not ours to give are not in it.
-        secrets = {CANARY, victim.ids["secret"]}
+        # It tells a tenant what its own people asked, with the names they gave: those of the walk.
+        secrets = set(victim.unsaid)
     everything = answer.text + str(answer.headers)
     return [name for name in sorted(secrets) if name in everything and name not in brought]
 
@@ -143,7 +144,7 @@ async def test_no_tool_reaches_another_tenant(product: Product, victim: Victim, 
             assert (await client.list_prompts()).prompts == []
     theirs, nobodys = answers
     for tool in theirs:
-        assert CANARY not in theirs[tool], tool
+        assert not [said for said in {CANARY, *victim.unsaid} if said in theirs[tool]], tool
         assert theirs[tool] == nobodys[tool], tool
     assert kept(file) == before
 
@@ -162,3 +163,6 @@ async def test_the_walk_sees_what_is_there(product: Product, victim: Victim) -> 
             assert nothing.status_code == 404 or nothing.text != answer.text, row
         listed = (await http.get("/admin/mcp/servers")).text + (await http.get("/admin/keys")).text
         assert CANARY in listed
+        # What only the victim's own log says is said there, or its absence above would mean nothing.
+        logged = await until_found(http, 1, action="PUT /admin/budgets/{id}")
+        assert {row["subject"] for row in logged} & victim.unsaid

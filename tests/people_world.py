@@ -27,7 +27,7 @@ TENANTS, USERS = ("acme", "globex"), ("ann-7f", "bob-8e")
 SOMEBODY = "somebody"
 """Of whom the rows are in which people are named for what they did."""
 ABOUT_NAMES = {
-    "api_key", "budget", "budget_abroad", "budget_lease", "budget_loan", "budget_spend",
+    "budget", "budget_abroad", "budget_lease", "budget_loan", "budget_spend",
     "directory_end", "directory_user",
 }  # fmt: skip
 """Tables that are kept with the name in them, each for a reason that is told."""

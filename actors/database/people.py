@@ -42,6 +42,8 @@ def sought(person: Person, keys: Keys) -> Person:
 Whose: TypeAlias = Callable[[Person], ColumnElement[bool]]
 PSEUDONYM: Final = object()
 """In the place of a value: the person's pseudonym."""
+MOMENT: Final = object()
+"""In the place of a value: when the erasure began, in epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

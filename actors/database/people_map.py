@@ -22,6 +22,7 @@ from actors.database.federation_tables import mcp_server, mcp_tool_pin
 from actors.database.identity_tables import session
 from actors.database.memory_tables import memory_fact, runbook_run, runbook_step
 from actors.database.people import (
+    MOMENT,
     PSEUDONYM,
     Holding,
     Naming,
@@ -119,9 +120,9 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(section="roles", table=role_assignment, whose=named_in(role_assignment, "subject")),
     Holding(
-        section="keys", table=api_key, whose=made_keys(is_live=True), fate="kept",
-        why="Keys this person made, which end when the person is put out; revoke them first.",
-        hidden=frozenset({"hash"}),
+        section="keys", table=api_key, whose=made_keys(is_live=True), fate="anonymised",
+        blanked={"created_by": PSEUDONYM, "revoked_at": MOMENT}, hidden=frozenset({"hash"}),
+        why="Keys that opened something until now; they are revoked, and who made them is replaced by a pseudonym.",
     ),
     Holding(
         section="ended_keys", table=api_key, whose=made_keys(is_live=False), fate="anonymised",

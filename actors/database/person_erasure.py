@@ -26,7 +26,7 @@ from sqlalchemy import (
 from actors.database.approval_ends import ENDED
 from actors.database.engine import Database
 from actors.database.erasing import UNDER_HOLD, is_held
-from actors.database.people import PSEUDONYM, Holding, Naming, Person, sought
+from actors.database.people import MOMENT, PSEUDONYM, Holding, Naming, Person, sought
 from actors.database.people_map import HOLDINGS, NAMED_WHY, NAMINGS
 from actors.database.person_records import NAMED_IN, count_rows, select_named, select_of
 from actors.database.tool_tables import tool_approval, tool_call
@@ -104,7 +104,7 @@ class PersonErasure:
             DatabaseBusy, DatabaseUnavailable: what was removed until then stays removed and counted.
         """
         for holding in HOLDINGS:
-            while holding.fate != "kept" and await self._step(person, row.person, holding):
+            while holding.fate != "kept" and await self._step(person, row, holding):
                 pass
         for naming in NAMINGS:
             while await self._rename(person, row.person, naming):
@@ -155,9 +155,10 @@ class PersonErasure:
         old = delete(erasure).where(erasure.c.state == "settled", erasure.c.begun_at < now - KEPT_S)
         return await self._database.write(lambda connection: connection.execute(old).rowcount)
 
-    async def _step(self, person: Person, named: str, holding: Holding) -> bool:
+    async def _step(self, person: Person, erased: ErasureRow, holding: Holding) -> bool:
         """One batch; whether there may be more."""
-        table, pick = holding.table, select_of(holding, person)
+        table, pick, named = holding.table, select_of(holding, person), erased.person
+        stands_for = {PSEUDONYM: named, MOMENT: erased.begun_at}
 
         def work(connection: Connection) -> bool:
             keys = _keys(connection, table, pick, self._batch)
@@ -167,8 +168,7 @@ class PersonErasure:
                 connection.execute(delete(table).where(_among(table, keys))).close()
             else:
                 values = {
-                    name: named if value is PSEUDONYM else value
-                    for name, value in holding.blanked.items()
+                    name: stands_for.get(value, value) for name, value in holding.blanked.items()
                 }
                 connection.execute(update(table).where(_among(table, keys)).values(values)).close()
             _count(connection, person.tenant, named, holding, len(keys))

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from actors.audit import AuditUnavailable
-from actors.database import Conversations, Database, Idempotency, NewTurn
+from actors.database import Accounts, Conversations, Database, Idempotency, NewTurn
 from actors.database.budget_books import KEPT_DAYS, BudgetBooks
 from actors.database.idempotency import LEASE_S, Fresh
 from actors.database.legal_holds import LegalHold, LegalHolds
@@ -97,6 +97,38 @@ async def test_the_same_again_tells_the_same(erasing: Erasing, clock: ManualCloc
     assert first.digest == settled.digest
     assert (again.row.state, settled.row.state) == ("settling", "settled")
     assert settled.row.user_id is None
+
+
+async def test_a_key_that_an_erased_person_made_opens_nothing_and_is_nobodys(
+    database: Database, erasing: Erasing
+) -> None:
+    """Whatever it may do, and although no directory ever said who they are."""
+    accounts = Accounts(database)
+    theirs = await accounts.create_key(
+        ANN.tenant, "crm", frozenset({"admin"}), AT, created_by=ANN.user
+    )
+    nobodys = await accounts.create_key(ANN.tenant, "shop", frozenset({"agent"}), AT)
+    assert await accounts.verify(theirs.secret, AT) is not None
+    report = await erasing.erase(ADMIN, ANN.user)
+    assert report is not None
+    assert await accounts.verify(theirs.secret, AT) is None
+    assert await accounts.verify(nobodys.secret, AT) is not None
+    ended = await accounts.find_key(theirs.key.key_id)
+    assert ended is not None
+    assert ended.created_by == report.row.person
+    assert ended.revoked_at == report.row.begun_at
+
+
+async def test_a_key_made_while_a_person_is_erased_ends_when_that_is_settled(
+    database: Database, erasing: Erasing, clock: ManualClock
+) -> None:
+    await erasing.erase(ADMIN, ANN.user)
+    late = await Accounts(database).create_key(
+        ANN.tenant, "late", frozenset({"agent"}), AT, created_by=ANN.user
+    )
+    clock.advance(SETTLE_S)
+    await erasing.go_on(ADMIN, 10)
+    assert await Accounts(database).verify(late.secret, AT) is None
 
 
 async def test_of_whom_nothing_is_known_nothing_is_erased(

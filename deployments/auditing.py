@@ -11,11 +11,12 @@ from actors.audit.anchor import Anchoring, process_name
 from actors.audit.indexing import Indexing
 from actors.database.audit_events import AuditEvents
 from actors.database.engine import Database
+from actors.subjects import MACHINE
 from config.audit import AuditSettings
 from config.loader import load_settings
 from deployments.boot import Boot
 from deployments.security.principal import Principal
-from deployments.security.trail import MACHINE, Deed, Trail
+from deployments.security.trail import Deed, Trail
 from routing.clock import Clock
 from routing.errors import SupportMaxError
 

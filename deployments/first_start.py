@@ -8,6 +8,7 @@ from actors.database.runbooks import RunbookStore
 from actors.knowledge import Records
 from actors.knowledge.ingest import Reading, ingest
 from actors.memory import Runbooks
+from actors.subjects import API_KEY
 from deployments.auditing import on_record
 from deployments.boot import Boot
 from deployments.database import address_of
@@ -19,7 +20,6 @@ from deployments.knowledge.rules import read_rules
 from deployments.mcp_gateway.state_keys import make_keys
 from deployments.memory.command import publish_file
 from deployments.security.pepper import make_pepper, read_pepper
-from deployments.security.principal import API_KEY
 from routing.clock import Clock
 from routing.errors import ConfigError
 

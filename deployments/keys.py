@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from actors.database.accounts import Accounts, ApiKey
 from actors.database.engine import Database, open_database
+from actors.subjects import API_KEY
 from config.loader import load_settings
 from deployments.auditing import on_record
 from deployments.boot import Boot
 from deployments.database import address_of
 from deployments.security.client_address import networks_of
 from deployments.security.pepper import make_pepper, read_pepper
-from deployments.security.principal import API_KEY
 from deployments.security.rbac import roles_of
 from routing.clock import Clock, rfc3339
 from routing.errors import RequestError

@@ -1,7 +1,7 @@
 """The end of somebody's access, in the transaction that ends it: sessions, keys, roles given here, and all before.
 
 So do calls that wait for a human's word, or have it: who was put out has nothing done any more. The id
-of a program stands in rows behind a word of its own (`deployments.security.principal.PROGRAM`).
+of a program stands in rows behind a word of its own (`actors.subjects.PROGRAM`).
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,7 @@ from actors.database.sessions import SessionRow, session_of
 from actors.database.tables import api_key
 from actors.database.tool_tables import tool_approval
 from actors.database.upsert import insert_into
-
-_PROGRAM = "client:"
+from actors.subjects import API_KEY, PROGRAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def _end_approvals(
     """End the calls that somebody asked for, and take back their yes where it takes a second."""
     asked = tool_approval.c
     here = (asked.tenant == tenant, IS_OPEN)
-    keys = [f"key:{key_id}" for key_id in key_ids]
+    keys = [f"{API_KEY}{key_id}" for key_id in key_ids]
     theirs = [
         column.in_(_spelled(connection, column, here, subject, folds=folds))
         for column in (asked.principal, asked.person)
@@ -102,12 +101,12 @@ def _spelled(
 ) -> list[str]:
     """The subject as it stands in the column: in several ways where their case does not count."""
     if not folds:
-        return [subject, f"{_PROGRAM}{subject}"]
+        return [subject, f"{PROGRAM}{subject}"]
     # Each database folds other letters than we do, so the choice is ours.
     provider = subject[: subject.index(":") + 1]
     begins = (
-        column.startswith(each, autoescape=True) for each in (provider, f"{_PROGRAM}{provider}")
+        column.startswith(each, autoescape=True) for each in (provider, f"{PROGRAM}{provider}")
     )
     near = select(column).where(*live, or_(*begins)).distinct()
     found = connection.execute(near).scalars()
-    return [each for each in found if name_key(each.removeprefix(_PROGRAM)) == subject]
+    return [each for each in found if name_key(each.removeprefix(PROGRAM)) == subject]

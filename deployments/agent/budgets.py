@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
+from actors.subjects import API_KEY
 from deployments.agent.lenders import Away, Definitions, Lender
-from deployments.security.principal import API_KEY, Principal
+from deployments.security.principal import Principal
 from deployments.security.reach import customer_of
 from routing.budget import (
     Beyond,

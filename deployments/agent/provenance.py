@@ -76,18 +76,10 @@ class Doubts:
     unsaid: tuple[str, ...] = ()
 
 
-def origins(arguments: JsonObject, schema: JsonObject, sources: Sources) -> dict[str, Origin]:
-    """Where every argument comes from, by its JSON pointer.
-
-    A choice among the words of the schema is the model's: the words are ours.
-    """
-    said = _Said(sources)
-    return {where: said.origin(value) for where, value in _leaves(arguments, schema, "")}
-
-
 def doubts(arguments: JsonObject, schema: JsonObject, sources: Sources) -> Doubts:
     """What is doubtful in a call where a model has read anything but the customer and our records.
 
+    A choice among the words of the schema is not: the words are ours.
     Of more than VALUES_MAX values, or WORDS_MAX words, none is looked up, and all count as strange.
     """
     if not sources.untrusted and not sources.answers:

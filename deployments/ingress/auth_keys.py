@@ -6,11 +6,12 @@ from typing import Literal
 from starlette.responses import Response
 
 from actors.database.accounts import Accounts, ApiKey, NewApiKey
+from actors.subjects import API_KEY
 from deployments.ingress import auth_keys_schema as schema
 from deployments.ingress.routes import Call, Operation, reply
 from deployments.security.client_address import narrower, networks_of
 from deployments.security.money_limits import MoneyLimits
-from deployments.security.principal import API_KEY, Principal
+from deployments.security.principal import Principal
 from routing.clock import Clock, rfc3339
 from routing.errors import AccessError, RequestError, Violation
 

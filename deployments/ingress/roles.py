@@ -13,10 +13,9 @@ from actors.database.role_assignments import (
     Assignment,
     RoleAssignments,
 )
+from actors.subjects import API_KEY, MACHINE
 from deployments.ingress import roles_schema as schema
 from deployments.ingress.routes import Call, Operation, reply
-from deployments.security.principal import API_KEY
-from deployments.security.trail import MACHINE
 from routing.clock import Clock, rfc3339
 from routing.errors import AccessError, ConflictError, RequestError, Violation
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actors.database.accounts import Accounts, ApiKey
+from actors.subjects import API_KEY
 from deployments.security.addresses import Address, Network
 from deployments.security.client_address import networks_of, within
 from deployments.security.errors import TurnedAway
 from deployments.security.key_makers import KeyMakers
-from deployments.security.principal import API_KEY, Principal
+from deployments.security.principal import Principal
 from routing.clock import Clock
 from routing.errors import AccessError
 

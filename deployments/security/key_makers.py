@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from actors.subjects import API_KEY, PROGRAM
 from deployments.security.bearer_tokens import RoleSource, Vouching
 from deployments.security.money_limits import MoneyLimits
-from deployments.security.principal import API_KEY, PROGRAM, Principal
+from deployments.security.principal import Principal
 
 # Combinations of roles that were compared; a tenant's keys and people have a handful.
 MEETS_MAX = 1_000

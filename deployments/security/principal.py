@@ -3,19 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from actors.subjects import is_person
 from deployments.security.constraints import WORDS, Withheld
 from routing.errors import AccessError
-
-API_KEY = "key:"
-"""What the subject of an API key begins with; its id follows."""
-
-PROGRAM = "client:"
-"""What the subject of a program begins with that shows a provider's token of its own; that one's id follows."""
-
-
-def is_person(subject: str) -> bool:
-    """Whether a subject is somebody, and not a key or a program that stands for whoever holds it."""
-    return not subject.startswith((API_KEY, PROGRAM))
 
 
 @dataclass(frozen=True, slots=True)

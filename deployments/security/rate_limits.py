@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from actors.lease_store import LimitKey
+from actors.subjects import API_KEY
 from config.limits import REPLICAS_MAX, ClassRates, LimitSettings, RateSettings, RequestRates
 from deployments.security.errors import RateLimited
 from deployments.security.leased_limits import LeasedLimits
 from deployments.security.limit_account import Demand, Standing
-from deployments.security.principal import API_KEY, Principal
+from deployments.security.principal import Principal
 from deployments.security.rate_headers import RATE_LIMIT, RATE_LIMIT_POLICY, headers_of, refused
 from deployments.security.shares import Shares
 from routing.gcra import Rate

@@ -8,13 +8,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import config
+from actors.subjects import is_person
 from config.document import Document, Loc, Place, read_document
 from config.security import RbacSettings
 from deployments.security.addresses import Address
 from deployments.security.client_address import networks_of
 from deployments.security.constraints import Constraint, Facts, withheld
 from deployments.security.money_limits import MoneyLimits
-from deployments.security.principal import Principal, is_person
+from deployments.security.principal import Principal
 from routing.clock import Clock
 from routing.errors import ConfigError
 

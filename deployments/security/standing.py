@@ -16,9 +16,10 @@ from typing import Protocol
 from actors.database.directory_changes import Changed, Known
 from actors.database.directory_rows import name_key
 from actors.database.errors import DatabaseUnavailable
+from actors.subjects import API_KEY, PROGRAM
 from config.scim import DirectoryRules
 from deployments.security.errors import TurnedAway
-from deployments.security.principal import API_KEY, PROGRAM, Principal
+from deployments.security.principal import Principal
 from routing.clock import Clock
 from routing.errors import ConfigError
 

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from actors.subjects import PROGRAM
 from config.identity import IdentityProvider
 from deployments.security.claims import (
     check_access,
@@ -21,7 +22,6 @@ from deployments.security.claims import (
 from deployments.security.compact import TOKEN_MAX, Compact, take_apart
 from deployments.security.discovery import Directory
 from deployments.security.errors import TokenRefused
-from deployments.security.principal import PROGRAM
 from deployments.security.signing_keys import SigningKeys
 from routing.clock import Clock
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.audit import AuditRecord, AuditUnavailable, Outcome
-from deployments.security.principal import API_KEY, PROGRAM, Principal
+from actors.subjects import API_KEY, MACHINE, PROGRAM
+from deployments.security.principal import Principal
 from routing.clock import Clock
 
 STRANGERS_PER_MINUTE = 300
@@ -25,9 +26,6 @@ _STRANGERS = ""
 
 request_id: ContextVar[str] = ContextVar("audit_request_id", default="")
 """The id of the request under way: what one request does is recorded under it."""
-
-MACHINE = "os:"
-"""What the subject of a command on the machine itself begins with; the number of its user follows."""
 
 # Made by us at random, and too long to be a number anybody has.
 _MINTED = re.compile(

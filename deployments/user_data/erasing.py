@@ -12,8 +12,9 @@ from actors.database.idempotency import LEASE_S
 from actors.database.people import Person
 from actors.database.person_erasure import ErasureRow, PersonErasure
 from actors.memory.erasure import Erased
-from deployments.security.principal import API_KEY, Principal
-from deployments.security.trail import MACHINE, Deed, Trail, request_id
+from actors.subjects import API_KEY, MACHINE
+from deployments.security.principal import Principal
+from deployments.security.trail import Deed, Trail, request_id
 from routing.clock import Clock
 from routing.errors import AccessError
 from routing.message import JsonObject

@@ -11,9 +11,10 @@ from actors.audit.errors import AuditUnavailable
 from actors.database.duties import Duties
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from actors.database.retention import KINDS, Ages, Kind, Retention
+from actors.subjects import MACHINE
 from config.retention import RetentionSettings
 from deployments.security.principal import Principal
-from deployments.security.trail import MACHINE, Deed, Trail
+from deployments.security.trail import Deed, Trail
 from deployments.user_data.erasing import Erasing
 from routing.clock import Clock
 

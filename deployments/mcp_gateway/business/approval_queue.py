@@ -7,12 +7,13 @@ from typing import Literal
 import orjson
 
 from actors.database.approvals import ApprovalRow, Approvals, NewApproval
+from actors.subjects import is_person
 from deployments.mcp_gateway.approvals import Offered
 from deployments.mcp_gateway.business.runner import SERVER, Ready, ToolRunner
 from deployments.mcp_gateway.business.sealing import args_hash, canonical, live_key
 from deployments.mcp_gateway.caller import Caller
 from deployments.mcp_gateway.tool import Approval, ApprovalState, Tool, ToolOutcome
-from deployments.security.principal import Principal, is_person
+from deployments.security.principal import Principal
 from routing.clock import Clock
 from routing.errors import AccessError, ConflictError, RequestError
 from routing.message import JsonObject

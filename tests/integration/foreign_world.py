@@ -69,15 +69,15 @@ class Victim:
 
     def unknown(self) -> Mapping[str, str]:
         """A name of the same form for each, which nobody has."""
-        return {kind: _turned(name) for kind, name in self.ids.items()}
+        return {kind: turned(name) for kind, name in self.ids.items()}
 
 
-def _turned(name: str) -> str:
+def turned(name: str) -> str:
     """The same form, other signs: digits are read backwards in value, the last letters go round."""
     head, tail = name[: len(name) // 2], name[len(name) // 2 :]
     turn = str.maketrans("0123456789abcdef", "987654321067890f"[:16])
-    turned = tail.translate(turn)
-    return head + (turned if turned != tail else tail[:-1] + "q")
+    other = tail.translate(turn)
+    return head + (other if other != tail else tail[:-1] + "q")
 
 
 async def settle_in(product: Product) -> Victim:
@@ -98,22 +98,38 @@ async def settle_in(product: Product) -> Victim:
     finally:
         await database.aclose()
     ids = {
-        "customer": CUSTOMER, "key": key, "server": CANARY, "runbook": runbook,
-        "budget": f"{CANARY}-budget", "subject": f"okta:{CANARY}",
+        **_named(CANARY), "customer": CUSTOMER, "key": key, "server": CANARY, "runbook": runbook,
         "invoice": "INV-2026-0014", "order": "ORD-1008",
-        "person": f"{CANARY}@example.org", "group": f"{CANARY} group",
     }  # fmt: skip
     async with product.http(await key_of(product, VICTIM)) as http:
-        ids |= await _by_http(http, ids["subject"])
+        ids |= await _by_http(http, ids, TEXT)
+        await _made(http, "PUT", f"/admin/holds/{CUSTOMER}")
         myself = (await http.get("/auth/user/permissions")).json()["subject"]
     async with product.http(await key_of(product, VICTIM, "provisioner")) as http:
-        ids |= await _by_scim(http, ids["person"], ids["group"])
+        ids |= await _by_scim(http, ids)
     ids |= await _by_mcp(product, runbook, ids["conversation"])
     return Victim(ids, frozenset({TEXT, made.secret, myself}))
 
 
+async def settle_in_beside(product: Product) -> Mapping[str, str]:
+    """Make what the rival can have too, in names of its own; customers and their records are the victim's."""
+    ids = {**_named("rivals-5d20c4"), "customer": "user_of_the_rival"}
+    async with product.http(await key_of(product, RIVAL)) as http:
+        ids |= await _by_http(http, ids, "rhubarb")
+    async with product.http(await key_of(product, RIVAL, "provisioner")) as http:
+        return ids | await _by_scim(http, ids)
+
+
+def _named(word: str) -> dict[str, str]:
+    """The names that whoever makes something gives it."""
+    return {
+        "budget": f"{word}-budget", "subject": f"okta:{word}", "person": f"{word}@example.org",
+        "group": f"{word} group",
+    }  # fmt: skip
+
+
 async def _made(
-    http: httpx2.AsyncClient, method: str, path: str, body: object
+    http: httpx2.AsyncClient, method: str, path: str, body: object = None
 ) -> dict[str, object]:
     answer = await http.request(method, path, json=body)
     assert answer.is_success, (path, answer.text)
@@ -121,31 +137,31 @@ async def _made(
     return found
 
 
-async def _by_scim(http: httpx2.AsyncClient, person: str, group: str) -> dict[str, str]:
-    core = "urn:ietf:params:scim:schemas:core:2.0"
+async def _by_scim(http: httpx2.AsyncClient, ids: Mapping[str, str]) -> dict[str, str]:
+    core, person = "urn:ietf:params:scim:schemas:core:2.0", ids["person"]
     somebody = {"schemas": [f"{core}:User"], "userName": person, "externalId": person}
     user = await _made(http, "POST", "/scim/v2/Users", somebody)
     members = [{"value": user["id"]}]
-    team = {"schemas": [f"{core}:Group"], "displayName": group, "members": members}
+    team = {"schemas": [f"{core}:Group"], "displayName": ids["group"], "members": members}
     made = await _made(http, "POST", "/scim/v2/Groups", team)
     return {"scim_user": str(user["id"]), "scim_group": str(made["id"])}
 
 
-async def _by_http(http: httpx2.AsyncClient, subject: str) -> dict[str, str]:
+async def _by_http(http: httpx2.AsyncClient, ids: Mapping[str, str], text: str) -> dict[str, str]:
     async def made(method: str, path: str, body: object = None) -> dict[str, object]:
         return await _made(http, method, path, body)
 
-    said = {"message": f"I was charged twice: {TEXT}", "user_id": CUSTOMER}
+    said = {"message": f"I was charged twice: {text}", "user_id": ids["customer"]}
     answer = await made("POST", "/v3/chat", said)
     decision = answer["decision"]
     assert isinstance(decision, dict)
-    await made("PUT", f"/admin/budgets/{CANARY}-budget", {"scope": "tenant", "usd_per_day": 777})
-    await made("PUT", f"/admin/roles/assignments/{subject}", {"roles": ["agent"]})
-    await made("PUT", f"/admin/holds/{CUSTOMER}")
-    item = {"role": "user", "content": TEXT}
-    thread = await made("POST", "/v1/conversations", {"items": [item], "metadata": {"of": TEXT}})
+    budget = {"scope": "tenant", "usd_per_day": 777}
+    await made("PUT", f"/admin/budgets/{ids['budget']}", budget)
+    await made("PUT", f"/admin/roles/assignments/{ids['subject']}", {"roles": ["agent"]})
+    item = {"role": "user", "content": text}
+    thread = await made("POST", "/v1/conversations", {"items": [item], "metadata": {"of": text}})
     listed = await http.get(f"/v1/conversations/{thread['id']}/items")
-    run = {"model": "auto", "input": TEXT, "conversation": thread["id"]}
+    run = {"model": "auto", "input": text, "conversation": thread["id"]}
     response = await made("POST", "/v1/responses", run)
     return {
         "decision": str(decision["id"]),

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.integration.foreign_walk import ROUTES, TOOLS, Asked, filled
 from tests.integration.foreign_world import (
@@ -18,10 +20,13 @@ from tests.integration.foreign_world import (
     CUSTOMER,
     RIVAL,
     ROLES,
+    VICTIM,
     Victim,
     kept,
     settle_in,
+    settle_in_beside,
     settled,
+    turned,
 )
 from tests.integration.test_approvals import mcp
 from tests.integration.test_audit import until_found
@@ -99,12 +104,74 @@ async def test_what_is_another_tenants_is_as_unknown_as_what_is_not_there(
     assert kept(file) == before
 
 
+# How a name can be written otherwise, and yet be taken for it by whoever reads it carelessly.
+SPELLINGS = ("{}", "{} ", "{}/", "./{}", f"{VICTIM}/{{}}", f"{VICTIM}:{{}}", "{}%00")
+_HOLE = re.compile(r"\{([a-z_]+)\}")
+ASKED = [
+    (row, asked) for row, every in ROUTES.items() for asked in every if _HOLE.search(repr(asked))
+]
+
+
+@pytest.fixture(scope="module")
+async def own(product: Product) -> Mapping[str, str]:
+    """What the rival has of the same kinds."""
+    return await settle_in_beside(product)
+
+
+@pytest.fixture(scope="module")
+async def keys(product: Product) -> list[str]:
+    """The rival's, one of every role."""
+    return [await key_of(product, RIVAL, role) for role in ROLES]
+
+
+@pytest.fixture(scope="module")
+async def still(product: Product, victim: Victim) -> dict[str, list[tuple[object, ...]]]:
+    """All that the victim has."""
+    return await settled(product.home / "supportmax.sqlite")
+
+
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@given(chosen=st.data())
+def test_a_foreign_name_in_any_place_beside_ones_own_opens_nothing(
+    product: Product, victim: Victim, own: Mapping[str, str], keys: list[str],
+    still: dict[str, list[tuple[object, ...]]], chosen: st.DataObject,
+) -> None:  # fmt: skip
+    """Names of another kind too, and written otherwise; some of them the caller's own."""
+    row, asked = chosen.draw(st.sampled_from(ASKED))
+    holes = sorted(set(_HOLE.findall(repr(asked))))
+    foreign = chosen.draw(st.sets(st.sampled_from(holes), min_size=1))
+    theirs, nobodys = dict(own), dict(own)
+    for kind in holes:
+        if kind in foreign or kind not in own:
+            other = chosen.draw(st.one_of(st.just(kind), st.sampled_from(sorted(victim.ids))))
+            spelt = chosen.draw(st.sampled_from(SPELLINGS))
+            theirs[kind] = spelt.format(victim.ids[other])
+            nobodys[kind] = spelt.format(turned(victim.ids[other]))
+    headers = {"Authorization": f"Bearer {chosen.draw(st.sampled_from(keys))}"}
+    with httpx2.Client(base_url=product.address, headers=headers, verify=False, timeout=60) as http:
+        first, second = (
+            http.send(request_of(http, row, asked, each)) for each in (theirs, nobodys)
+        )
+    assert first.status_code == second.status_code, (first.text, second.text)
+    assert first.status_code < 500 or first.status_code == NOT_DONE, first.text
+    if first.status_code >= 400:
+        assert seen(first.text, theirs) == seen(second.text, nobodys)
+    assert told_of(first, victim) == []
+    assert kept(product.home / "supportmax.sqlite") == still
+
+
 async def ask(
     http: httpx2.AsyncClient, row: str, asked: Asked, names: Mapping[str, str]
 ) -> httpx2.Response:
+    return await http.send(request_of(http, row, asked, names))
+
+
+def request_of(
+    http: httpx2.AsyncClient | httpx2.Client, row: str, asked: Asked, names: Mapping[str, str]
+) -> httpx2.Request:
     method = row.partition(" ")[0]
     body = None if asked.body is None else filled(asked.body, names)
-    return await http.request(method, str(filled(asked.path, names)), json=body)
+    return http.build_request(method, str(filled(asked.path, names)), json=body)
 
 
 def told_of(answer: httpx2.Response, victim: Victim) -> list[str]:

@@ -1,6 +1,6 @@
 """What `supportmax check` prints: every platform and why it can or cannot answer, and findings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from config.encryption import EncryptionSettings
@@ -23,9 +23,11 @@ def run(
     paths: Sequence[Path] | None,
     env: Mapping[str, str],
     profile: Profile,
+    doubts: Callable[[Settings], Iterable[str]] = lambda _: (),
 ) -> tuple[int, list[str]]:
     """The exit code, 0 when the configuration can be used and 1 when it has errors, and lines.
 
+    `doubts` are warnings by what else is known than the configuration, as the policy of roles.
     Warnings leave the code 0, and so do platforms without credentials: a pipeline that
     checks a configuration need not know the secrets. Files of sign-on have to be there: the
     start stops at one that is not.
@@ -43,7 +45,7 @@ def run(
     missing.extend(names_problems(loaded.settings, paths))
     if missing:
         return _refused(missing)
-    return 0, _report(loaded, resolved, identities, rules)
+    return 0, _report(loaded, resolved, identities, rules, doubts(loaded.settings))
 
 
 def _refused(errors: Sequence[ConfigError]) -> tuple[int, list[str]]:
@@ -56,6 +58,7 @@ def _report(
     resolved: Sequence[ResolvedPlatform],
     identities: Identities,
     rules: Sequence[DirectoryRules],
+    doubts: Iterable[str],
 ) -> list[str]:
     """One line a platform, an upstream, a provider and a directory, warnings, a summary."""
     settings = loaded.settings
@@ -70,7 +73,7 @@ def _report(
     lines.append(f"{'limits':<15} {_limits(settings.limits, has_redis=settings.redis is not None)}")
     lines.extend(sign_on_lines(settings, identities))
     lines.extend(directory_lines(rules, identities))
-    lines.extend(f"warning: {notice}" for notice in loaded.warnings)
+    lines.extend(f"warning: {notice}" for notice in (*loaded.warnings, *doubts))
     able = sum(platform.state != "disabled" for platform in resolved)
     if not able:
         lines.append("warning: no platform can answer; every chat will be refused with 503")

@@ -29,6 +29,14 @@ _EXPECTED = {
     "list": "a list",
 }
 
+# What patterns allow, in words; one that is not here is shown as it is.
+_PATTERNS = {
+    r"^[a-z][a-z0-9-]{0,31}$": "a small letter, and then small letters, digits and - (32 at most)",
+    r"^[a-z0-9-]{1,32}$": "small letters, digits and - (32 at most)",
+    r"^[A-Za-z0-9_-]{1,64}$": "letters, digits, _ and - (64 at most)",
+    r"^[A-Za-z][A-Za-z0-9-]{0,63}$": "a letter, and then letters, digits and - (64 at most)",
+}
+
 _BOUNDS = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "{ge} or more",
@@ -50,6 +58,11 @@ def explain_all(found: Sequence[ErrorDetails], document: Document) -> list[Confi
         if details["type"] != "too_short"
         or not any(place[:-1] == details["loc"] for place in places if place)
     ]
+
+
+def is_setting(loc: Loc) -> bool:
+    """Whether the last part of `loc` is a key of ours, and no name that the writer of the file chose."""
+    return bool(_fields(loc[:-1]))
 
 
 def explain(details: ErrorDetails, document: Document) -> ConfigError:
@@ -89,6 +102,9 @@ def _expected(details: ErrorDetails) -> str:
     if kind == "literal_error":
         # pydantic lists them as "'a', 'b' or 'c'".
         return f"one of {context.get('expected', '')}".replace("'", "")
+    if kind == "string_pattern_mismatch":
+        pattern = str(context.get("pattern", ""))
+        return _PATTERNS.get(pattern, f"text like {pattern}")
     if kind in _BOUNDS:
         return _BOUNDS[kind].format(**context)
     return _EXPECTED.get(kind.split("_")[0], details["msg"])

@@ -129,7 +129,9 @@ def identities_of(settings: Settings) -> Identities:
     for name, sso in named.items():
         if why := _RESERVED.get(name):
             raise _error(f"sso_providers.{name}", why)
-        if without := _without(sso):
+        # Whichever variable is missing: what is left may let in more than what is written.
+        section = "sso" if sso is settings.sso else f"sso_providers.{name}"
+        if without := settings.unset_below(section) or _without(sso):
             missing[name] = f"{', '.join(without)} not set"
             continue
         try:

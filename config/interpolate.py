@@ -1,7 +1,7 @@
 """`${NAME}` and `${NAME:-default}` in values, from the environment or from a file it names.
 
-A variable that is not set leaves its value out, with the variable's name remembered: what
-needs it is then not configured, and says so. `$${` is a plain `${`.
+A variable that is not set leaves its value out, with the variable's name remembered: a platform
+is then not configured, and says so; elsewhere it is an error. `$${` is a plain `${`.
 """
 
 import re
@@ -36,10 +36,14 @@ class Filled:
 
 @dataclass(slots=True)
 class Interpolated:
-    """The values after filling in, and what was found on the way."""
+    """The values after filling in, and what was found on the way.
+
+    `emptied` are the places of `${NAME:-}` without a value.
+    """
 
     data: dict[str, Value] = field(default_factory=dict)
     unset: list[Unset] = field(default_factory=list)
+    emptied: list[Loc] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     errors: list[ConfigError] = field(default_factory=list)
 
@@ -130,7 +134,8 @@ def _value(
         items = [
             _value(document, env, result, item, (*loc, index)) for index, item in enumerate(value)
         ]
-        # Without one of its members a list says something else: then it is not there.
+        # Without one of its members a list says something else: then it is not there, and the
+        # loader refuses what its absence would open.
         return [item for item, _ in items], all(present for _, present in items)
     if not isinstance(value, str) or "${" not in value:
         return value, True
@@ -142,6 +147,8 @@ def _value(
     result.notices.extend(_notice(document, loc, warning) for warning in filled.warnings)
     if filled.unset:
         result.unset.append(Unset(loc, dotted(loc), filled.unset))
+    elif not filled.text:
+        result.emptied.append(loc)
     # `${NAME:-}` is how one says "if there is one": empty, so left out, without a word.
     return filled.text, bool(filled.text)
 

@@ -16,6 +16,7 @@ from config.interpolate import interpolate
 from config.modernise import modernise
 from config.problems import ConfigErrors, Notice
 from config.settings import Profile, Settings, Unset
+from config.unset import may_be_unset, unset_errors
 from config.upstream_check import check_upstreams
 from routing.errors import ConfigError
 
@@ -57,8 +58,9 @@ def load_settings(
     errors += document.errors
     errors += filled.errors
     errors += lay_over(document, filled, changes or {})
+    errors += unset_errors(document, filled.unset, filled.emptied)
     settings = _validate(document, filled.data, filled.unset, errors)
-    notices = [*filled.notices, *_defaults_taken(document, filled.unset)]
+    notices = [*filled.notices, *_left_out(document, filled.unset)]
     if settings is not None:
         modern = modernise(settings, document, profile)
         settings = modern.settings
@@ -70,7 +72,6 @@ def load_settings(
         notices += checked.notices
         notices += check_gateway_port(settings, document)
         errors += check_upstreams(settings, document, profile)
-        errors += _unset_keys(settings, document)
     if errors or settings is None:
         raise ConfigErrors(sorted(errors, key=lambda error: (error.path, error.line or 0)))
     return Loaded(settings, tuple(notices))
@@ -119,15 +120,6 @@ def _files(paths: Sequence[Path] | None) -> tuple[list[Path], list[ConfigError]]
     return files, errors
 
 
-def _unset_keys(settings: Settings, document: Document) -> list[ConfigError]:
-    """Nothing is sealed with another key than the one that is meant because a variable is missing."""
-    return [
-        document.error(unset.loc, f"{', '.join(unset.names)} not set; set it, or delete the line")
-        for unset in settings.unset
-        if unset.key.startswith("encryption.")
-    ]
-
-
 def _validate(
     document: Document,
     data: dict[str, Value],
@@ -145,14 +137,30 @@ def _validate(
             found = error.errors(include_url=False)
         # Each round takes a block away, so this ends.
         if not sum(_prune(data, details, locs) for details in found):
-            errors += explain_all(found, document)
+            # What a variable's absence makes wrong is told by the variable's name alone.
+            refused = {each.loc for each in unset if not may_be_unset(each.loc)}
+            own = [each for each in found if not _follows(each, refused, document)]
+            errors += explain_all(own, document)
             return None
+
+
+def _follows(details: ErrorDetails, refused: Collection[Loc], document: Document) -> bool:
+    """Whether something is only wrong because of a variable that is not set in it."""
+    loc: Loc = details["loc"]
+    if loc[:-1] not in document.places:
+        # One of several kinds that a block may be; pydantic's name of the kind is in between.
+        while loc and loc not in document.places:
+            loc = loc[:-1]
+    elif details["type"] not in {"value_error", "too_short", "missing"}:
+        return False
+    return any(each[: len(loc)] == loc for each in refused)
 
 
 def _prune(data: dict[str, Value], details: ErrorDetails, unset: Collection[Loc]) -> bool:
     """Take a block away that is only wrong because a variable in it is not set.
 
-    Such a variable is not an error: the platform it belongs to is not configured.
+    Where it may be missing, what it belongs to is not configured. Anywhere else it is an error
+    already, and this one would only follow from it.
     """
     loc: Loc = details["loc"]
     if details["type"] == "missing" and loc in unset:
@@ -174,16 +182,16 @@ def _prune(data: dict[str, Value], details: ErrorDetails, unset: Collection[Loc]
     return isinstance(parent, dict) and parent.pop(str(block[-1]), None) is not None
 
 
-def _defaults_taken(document: Document, unset: Sequence[Unset]) -> list[Notice]:
-    """Notices of values that fell back to a default; platforms and sign-on tell their own."""
+def _left_out(document: Document, unset: Sequence[Unset]) -> list[Notice]:
+    """Notices of what is left out; platforms and authorities tell their own.
+
+    So does the provider under `sso` while none of its variables is set: it is not meant to be used.
+    """
+    missing = {value.loc for value in unset}
+    named = {loc for loc, text in document.texts.items() if loc[0] == "sso" and "${" in text}
+    silent = ("platforms.", "mcp.authorities.", *(["sso."] if named <= missing else []))
     return [
-        Notice(
-            place.path,
-            place.line,
-            value.key,
-            f"{', '.join(value.names)} not set; the default holds",
-        )
+        Notice(place.path, place.line, value.key, f"{', '.join(value.names)} not set; left out")
         for value in unset
-        if not value.key.startswith(("platforms.", "sso.", "mcp.authorities."))
-        and (place := document.place(value.loc))
+        if not value.key.startswith(silent) and (place := document.place(value.loc))
     ]

@@ -58,6 +58,7 @@ class SamlProvider:
     metadata_certificate_file: Path | None = None
     authn_contexts: tuple[str, ...] = ()
     encrypts: bool = True
+    persistent_names: bool = False
 
     @property
     def entity_id(self) -> str:
@@ -143,6 +144,7 @@ def saml_provider_of(name: str, sso: SsoSettings) -> SamlProvider:
         metadata_certificate_file=_path(sso.metadata_certificate_file),
         authn_contexts=tuple(contexts),
         encrypts=profile.encrypts,
+        persistent_names=sso.persistent_names,
     )
 
 

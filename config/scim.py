@@ -61,7 +61,8 @@ def directories_of(settings: "Settings", identities: "Identities") -> tuple[Dire
 
     Raises:
         ConfigError: there is no such provider, or two are for the same tenant, so nobody could tell
-            which a key is for.
+            which a key is for; or a provider is not complete, and others would come in whom its
+            directory is to keep out.
     """
     used: tuple[IdentityProvider | SamlProvider | LdapProvider, ...] = (
         *identities.providers,
@@ -78,6 +79,15 @@ def directories_of(settings: "Settings", identities: "Identities") -> tuple[Dire
             message = f"there is no provider {each.provider}; there are: {there}"
             raise ConfigError("configuration", None, f"scim[{number}].provider", message)
         if provider is None:
+            lacking = settings.sso_providers.get(each.provider, settings.sso)
+            tenant = None if lacking is None else lacking.tenant
+            others = [one.name for one in used if one.tenant == tenant]
+            if each.require_provisioned and others:
+                message = (
+                    f"{each.provider} is not configured ({identities.missing[each.provider]}): without "
+                    f"its directory everybody whom {', '.join(others)} knows would come in"
+                )
+                raise ConfigError("configuration", None, f"scim[{number}].provider", message)
             continue
         if provider.tenant in found:
             message = f"{provider.tenant} has a directory already; a tenant has one"

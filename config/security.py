@@ -85,6 +85,9 @@ class SsoSettings(Section):
     )
     # How people must have shown who they are, one of these: by URI, or a name from the profile.
     authn_contexts: tuple[Text, ...] = Field(default=(), max_length=16, examples=["[mfa]"])
+    # To ask for names by which a person is known again, and to take no others: for a provider that
+    # gives names for one session unless it is asked.
+    persistent_names: bool = Field(default=False, examples=["true"])
     key_file: Text | None = Field(default=None, examples=["/etc/supportmax/saml.key"])
     key_certificate_file: Text | None = Field(default=None, examples=["/etc/supportmax/saml.pem"])
     directory: DirectorySettings | None = Field(default=None)

@@ -24,8 +24,7 @@ def sign_on_lines(settings: Settings, identities: Identities) -> Iterator[str]:
     for name, sso in providers_named(settings).items():
         unset = ", ".join(settings.unset_below("sso")) if sso is settings.sso else ""
         if name not in identities.missing:
-            lacks = f"; {unset} not set" if unset else ""
-            yield f"{f'sso {name}':<15} {_configured(name, sso)}{lacks}"
+            yield f"{f'sso {name}':<15} {_configured(name, sso)}"
         elif unset:
             yield f"{'sso':<15} not configured: {unset} not set"
         else:
@@ -53,17 +52,21 @@ def missing_files(
     settings: Settings, identities: Identities, paths: Sequence[Path] | None
 ) -> Iterator[ConfigError]:
     """Every file of a provider in use that cannot be read here; the start would stop at it."""
+    for key, file in files_named(settings, identities):
+        try:
+            with Path(file).open("rb"):
+                continue
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+        yield error_at(paths, key, f"{file} cannot be read: {why}; correct the path")
+
+
+def files_named(settings: Settings, identities: Identities) -> Iterator[tuple[Loc, str]]:
+    """Every file of a provider in use, and where it is named."""
     for name, sso in providers_named(settings).items():
-        if name in identities.missing:
-            continue
-        where: Loc = ("sso",) if sso is settings.sso else ("sso_providers", name)
-        for key, file in _named(sso, where):
-            try:
-                with Path(file).open("rb"):
-                    continue
-            except OSError as error:
-                why = error.strerror or type(error).__name__
-            yield error_at(paths, key, f"{file} cannot be read: {why}; correct the path")
+        if name not in identities.missing:
+            where: Loc = ("sso",) if sso is settings.sso else ("sso_providers", name)
+            yield from _named(sso, where)
 
 
 def _configured(name: str, sso: SsoSettings) -> str:

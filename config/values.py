@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_network
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
@@ -59,6 +60,12 @@ def _host(text: str) -> str:
     return text
 
 
+def _absolute(text: str) -> str:
+    if not PurePosixPath(text).is_absolute():
+        raise ValueError("write the whole path, from / on")
+    return text
+
+
 def _network(text: str) -> str:
     try:
         ip_network(text)
@@ -75,6 +82,9 @@ Number = Annotated[float, BeforeValidator(_not_a_switch)]
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 """Some text, not none."""
+
+AbsolutePath = Annotated[Text, AfterValidator(_absolute)]
+"""A path from the root on: a replica's working directory is Ray's choice."""
 
 Credential = Annotated[SecretStr, AfterValidator(_sendable)]
 """A key or secret: hidden in every print, dump and error."""

@@ -106,24 +106,19 @@ def test_port_and_address_of_the_shipped_server_come_from_the_environment() -> N
     assert (server.host, server.port, server.max_body_bytes) == ("127.0.0.1", 9001, 1_048_576)
 
 
-def test_a_missing_variable_outside_platforms_leaves_the_default_with_a_warning(
-    tmp_path: Path,
-) -> None:
+def test_a_missing_variable_outside_platforms_is_an_error_at_its_line(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("server:\n  port: ${SOME_PORT}\n")
-    loaded = load(file)
-    assert loaded.settings.server.port == 8000
-    assert str(loaded.warnings[0]) == (
-        f"{file}:2: server.port: SOME_PORT not set; the default holds"
-    )
+    with pytest.raises(ConfigErrors) as caught:
+        load(file)
+    assert str(caught.value).startswith(f"{file}:2: server.port: SOME_PORT not set; ")
 
 
-def test_a_missing_variable_never_makes_a_block_wrong(tmp_path: Path) -> None:
+def test_a_missing_variable_never_makes_a_platform_wrong(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(
         "platforms:\n  openai:\n    price_override: {input: 1, output: '${A}'}\n"
-        "    replicas: {min: 9, max: '${B}'}\nsso: {provider: '${C}'}\n"
-        "rbac: {policies: [{policy_file: '${D}'}]}\n"
+        "    replicas: {min: 9, max: '${B}'}\n"
     )
     assert load(file).settings.unset_below("platforms.openai") == ("A", "B")
 
@@ -134,6 +129,12 @@ def test_a_missing_variable_never_makes_a_block_wrong(tmp_path: Path) -> None:
         ("platforms:\n  openai:\n    api_keyy: x", 3, "platforms.openai.api_keyy", "mean api_key?"),
         ("platforms:\n  antropic: {}", 2, "platforms.antropic", "mean anthropic?"),
         ("platfroms: {}", 1, "platfroms", "mean platforms?"),
+        (
+            "sso_providers:\n  Corp: {provider: oidc}",
+            2,
+            "sso_providers.Corp",
+            "expected a small letter, and then small letters, digits and -",
+        ),
         ("unset: []", 1, "unset", "delete it"),
         ("server:\n  port: lots", 2, "server.port", "'lots' is written, but expected a whole"),
         ("server:\n  port: 80.5", 2, "server.port", "for example `port: 8000`"),

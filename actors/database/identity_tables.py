@@ -1,4 +1,4 @@
-"""The tables of sign-on: what came to its end, tries of passwords, sessions, and logout tokens used.
+"""The tables of sign-on: what came to its end, tries of passwords, sessions, and logouts of providers.
 
 What `tables.py` says of times and tenants holds here too. Nothing here opens anything: of every
 secret there is a hash.
@@ -58,4 +58,17 @@ logout_token = Table(
     Column("provider", Text, primary_key=True),
     Column("token_id", Text, primary_key=True),
     Column("expires_at", Double, nullable=False),
+)
+
+# `whose` is a hash of which sessions a provider's logout was about, and `at` is when that was: what
+# the provider said of them until then opens no session any more.
+logout_mark = Table(
+    "logout_mark",
+    metadata,
+    tenant_column(),
+    Column("provider", Text, primary_key=True),
+    Column("whose", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("logout_mark_by_time", "expires_at"),
 )

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from actors.database.engine import Database
-from actors.database.identity_tables import logout_token, session
-from actors.database.upsert import insert_into
+from actors.database.identity_tables import session
+from actors.database.logouts import Logout, Vouched, is_signed_off, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +31,22 @@ class SessionRow:
     signed_on_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Logout:
-    """A provider's logout: which session of its it ends, by name, or else all of a subject's.
-
-    `of_subject` are names that mean something together with the subject alone, as SAML's do. It is
-    remembered until `expires_at`, and counts once until then.
-    """
-
-    provider: str
-    token_id: str
-    expires_at: float
-    tenant: str
-    subject: str | None
-    provider_session: str | None
-    of_subject: tuple[str, ...] = ()
-
-
 class SessionStore:
     """Keeps sessions, and ends them one by one or as their provider says."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, row: SessionRow) -> None:
-        """Keep a session that was just opened; those long over go by retention, which asks for holds."""
+    async def add(self, row: SessionRow, vouched_at: float | None = None) -> bool:
+        """Keep a session that was just opened; those long over go by retention, which asks for holds.
 
-        def work(connection: Connection) -> None:
+        False, and there is none, if its provider gave its word for it at `vouched_at` and has signed
+        it off since; None is one whose provider signs nobody off.
+        """
+
+        def work(connection: Connection) -> bool:
+            if vouched_at is not None and is_signed_off(connection, _word(row, vouched_at)):
+                return False
             connection.execute(
                 insert(session).values(
                     tenant=row.tenant,
@@ -73,8 +62,14 @@ class SessionStore:
                     signed_on_at=row.signed_on_at,
                 )
             ).close()
+            return True
 
-        await self._database.write(work)
+        return await self._database.write(work)
+
+    async def is_signed_off(self, row: SessionRow, vouched_at: float) -> bool:
+        """Whether `add` would refuse it now."""
+        word = _word(row, vouched_at)
+        return await self._database.read(lambda connection: is_signed_off(connection, word))
 
     async def find(self, id_hash: str) -> SessionRow | None:
         """The session of that hash, over or not: whoever has its secret says by it whose he is."""
@@ -113,34 +108,20 @@ class SessionStore:
         )
 
     async def end_by_provider(self, told: Logout, now: float) -> tuple[SessionRow, ...] | None:
-        """End what a provider's logout token is about, and return it; None if the token is not new.
+        """End what a provider's logout is about, and return it; None if the logout is not new.
 
-        A token is used up only together with the sessions: after a failure it may come again.
+        It is used up only together with the sessions: after a failure it may come again.
         """
-        which = session.c.subject == told.subject
-        if told.provider_session is not None:
-            # A session whose name the provider never told could be the one that it means.
-            unnamed = and_(which, session.c.provider_session.is_(None))
-            which = or_(session.c.provider_session == told.provider_session, unnamed)
-        elif told.of_subject:
-            named = session.c.provider_session.in_(told.of_subject)
-            which = and_(which, or_(named, session.c.provider_session.is_(None)))
         statement = (
             update(session)
             .where(session.c.tenant == told.tenant, session.c.provider == told.provider)
-            .where(which, session.c.ended_at.is_(None))
+            .where(told.ends, session.c.ended_at.is_(None))
             .values(ended_at=now, sealed_id_token=None)
             .returning(session)
         )
 
         def work(connection: Connection) -> tuple[SessionRow, ...] | None:
-            connection.execute(delete(logout_token).where(logout_token.c.expires_at < now)).close()
-            used = (
-                insert_into(logout_token, connection.dialect.name)
-                .values(provider=told.provider, token_id=told.token_id, expires_at=told.expires_at)
-                .on_conflict_do_nothing()
-            )
-            if connection.execute(used).rowcount == 0:
+            if not take(connection, told, now):
                 return None
             return tuple(session_of(row) for row in connection.execute(statement))
 
@@ -154,6 +135,10 @@ _LAST_ROLES = (
     .order_by(session.c.created_at.desc())
     .limit(1)
 )
+
+
+def _word(row: SessionRow, vouched_at: float) -> Vouched:
+    return Vouched(row.tenant, row.provider, row.subject, row.provider_session, vouched_at)
 
 
 def session_of(row: Row[*tuple[object, ...]]) -> SessionRow:

@@ -16,6 +16,9 @@ from deployments.security.attempts import NEXT_MAX
 from deployments.security.passwords import PasswordSignOn
 from routing.errors import AccessError, RequestError
 
+LOGIN_BYTES = 16 * 1024
+"""Of a whole body: a name and a password, some hundred characters, from anybody at all."""
+
 
 class LoginBody(BaseModel):
     """Where somebody wants to sign on and to go, and, at a directory, who they say they are."""

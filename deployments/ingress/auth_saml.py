@@ -17,11 +17,12 @@ from deployments.ingress.auth_cookies import (
 from deployments.ingress.auth_forms import STATE_MAX, form_of, private, single, told, welcomed
 from deployments.ingress.parameters import Parameter
 from deployments.ingress.routes import FORM, PUBLIC, Call, Operation, OwnBody
+from deployments.security.attempts import ENTRY_S
 from deployments.security.errors import TokenRefused
 from deployments.security.saml.files import Known
 from deployments.security.saml.metadata import metadata_of
 from deployments.security.saml.sign_off import SamlSignOff
-from deployments.security.saml.sign_on import ENTRY, ENTRY_S, SamlSignOn
+from deployments.security.saml.sign_on import ENTRY, SamlSignOn
 from routing.errors import AccessError, RequestError
 
 _METADATA = "application/samlmetadata+xml"

@@ -15,7 +15,12 @@ from deployments.ingress.auth_cookies import (
     read_cookies,
 )
 from deployments.ingress.auth_forms import STATE_MAX, form_of, private, single, told, welcomed
-from deployments.ingress.auth_password import LoginBody, PasswordRoute, login_body
+from deployments.ingress.auth_password import (
+    LOGIN_BYTES,
+    LoginBody,
+    PasswordRoute,
+    login_body,
+)
 from deployments.ingress.authentication import Authentication
 from deployments.ingress.parameters import text
 from deployments.ingress.routes import ANYBODY, FORM, JSON, PUBLIC, Call, Operation, OwnBody, reply
@@ -74,7 +79,8 @@ class SsoRoutes:
                 "Begin to sign on; `provider` and `next` as JSON or in the query, a directory's "
                 "`username` and `password` as JSON; the answer says where the browser goes",
                 PUBLIC, "admin", "action", self.begin, schema.Redirect, query=_LOGIN,
-                further={**_AWAY, **_PASSWORD}, own_body=OwnBody(LoginBody, JSON, required=False),
+                further={**_AWAY, **_PASSWORD},
+                own_body=OwnBody(LoginBody, JSON, required=False, max_bytes=LOGIN_BYTES),
             ),
             Operation(
                 "GET", login, "Begin to sign on, and go there",

@@ -14,12 +14,20 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from actors.database.sign_ons import SignOns
+from deployments.security.claims import LEEWAY_S
 from deployments.security.seals import Seals
 from routing.clock import Clock
 from routing.errors import AccessError, RequestError
 
 # Long enough to look for a phone with the second factor.
 ATTEMPT_S = 600.0
+# The browser is on its way already; a minute is for a phone in a tunnel.
+ENTRY_S = 60.0
+"""How much later the session may be fetched, where a provider's form brings its word (SAML)."""
+# What a provider said before a logout answers an attempt from before, so that is over by then; the
+# machines' clocks differ.
+LOGOUT_HELD_S = ATTEMPT_S + ENTRY_S + LEEWAY_S
+"""For how long after a provider's logout its word from before could open a session."""
 # One cookie a tab. With the longest `next` one has 2 KB, and proxies take 8 KB of headers.
 TABS_MAX = 4
 _BYTES = 32
@@ -73,6 +81,11 @@ class Attempt(BaseModel):
     verifier: Annotated[str, Field(repr=False)]
     next: str
     expires_at: float
+
+    @property
+    def begun_at(self) -> float:
+        """When its browser was sent to the provider, in seconds since the epoch."""
+        return self.expires_at - ATTEMPT_S
 
 
 class Attempts:

@@ -15,6 +15,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from actors.database.sessions import SessionRow, SessionStore
+from deployments.security.attempts import again
+from deployments.security.naming import AS_SAID, Names
 from deployments.security.principal import Principal
 from deployments.security.standing import Standing
 from deployments.security.trail import Trail
@@ -57,9 +59,11 @@ class Sessions:
         clock: Clock,
         trail: Trail,
         standing: Standing | None = None,
+        names: Names = AS_SAID,
     ) -> None:
         """`standing` is who may have a session at all; without it, all whom a provider vouches for."""
         self._standing = standing
+        self._names = names
         self._store = store
         self._principal_of = principal_of
         self._clock = clock
@@ -76,15 +80,18 @@ class Sessions:
         id_token: str,
         ends_at: float | None = None,
         signed_on_at: float | None = None,
+        *,
+        vouched_at: float | None,
     ) -> str:
         """A new session's secret, which nobody has seen before: none is ever taken over.
 
         It is over at `ends_at` (seconds since the epoch) if the provider says one, and in any case
         after ABSOLUTE_S. `signed_on_at` is when the person proved who they are, if the provider
-        says so: it may have let them through to this session without asking.
+        says so: it may have let them through to this session without asking. `vouched_at` is when it gave
+        its word for them, or before, as its logouts are dated; None of one that signs nobody off.
 
         Raises:
-            AccessError: the directory does not let them in.
+            AccessError: the directory does not let them in, or the provider signed them off since.
             AuditUnavailable: who signs on cannot be put on record, so there is none.
             DatabaseUnavailable: whom the directory lets in cannot be read.
         """
@@ -94,7 +101,7 @@ class Sessions:
         row = SessionRow(
             tenant=tenant,
             id_hash=id_hash,
-            subject=subject,
+            subject=self._names.of(tenant, subject),
             provider=provider,
             provider_session=provider_session,
             roles=roles,
@@ -106,8 +113,13 @@ class Sessions:
             signed_on_at=None if signed_on_at is None else min(signed_on_at, now),
         )
         await self._must_stand(row)
-        await self._trail.signed_on(Principal(tenant, subject, roles), provider)
-        await self._store.add(row)
+        # Asked twice: here for the record, which is to say who came in, and where the row is written,
+        # where nothing comes in between.
+        if vouched_at is not None and await self._store.is_signed_off(row, vouched_at):
+            raise self._signed_off(row)
+        await self._trail.signed_on(Principal(tenant, row.subject, roles), provider)
+        if not await self._store.add(row, vouched_at):
+            raise self._signed_off(row)
         return secret
 
     async def authenticate(self, secret: str) -> Session:
@@ -161,11 +173,19 @@ class Sessions:
             self._trail.sign_on_refused(row.tenant, row.provider, "not_active")
             raise
 
+    def _signed_off(self, row: SessionRow) -> AccessError:
+        self._trail.sign_on_refused(row.tenant, row.provider, "signed off since")
+        return again(f"{row.provider} has signed you off since")
+
     def _holder(self, row: SessionRow) -> Principal:
         principal = self._principal_of(row)
         if principal is None or principal.tenant != row.tenant:
             raise _over()
         return replace(principal, as_of=row.created_at)
+
+    def named(self, tenant: str, subject: str) -> str:
+        """Whose sessions those are that a provider means by `subject`."""
+        return self._names.of(tenant, subject)
 
     def forget(self) -> None:
         """Look every session up again: some were ended otherwise."""

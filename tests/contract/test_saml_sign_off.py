@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree  # type: ignore[import-untyped]
 
 from config.settings import Settings
+from deployments.security.attempts import ENTRY_S
 from deployments.security.saml.document import ASSERTION, PROTOCOL
 from deployments.security.saml.received import MESSAGE_LIFE_S
-from deployments.security.saml.sign_on import ENTRY_S
 from deployments.security.sessions import CACHE_S
 from tests.contract.sign_on_world import SITE, Site, site
 from tests.unit.security.saml_world import (
@@ -332,7 +332,7 @@ async def test_nobody_but_the_provider_ends_a_session_and_it_only_once_by_one_me
         world.clock.ahead_s += CACHE_S
         assert await works(world, cookie)
         assert (await browser.get(f"{PATH}?{good}")).status_code == 303
-        cookie = await signed_on(browser)
+        cookie = await signed_on(browser, _swapped(instant(0), instant(1)))
         assert (await browser.get(f"{PATH}?{good}")).status_code == 400
         assert await works(world, cookie)
 

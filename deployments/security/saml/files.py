@@ -50,6 +50,7 @@ class Known:
             request_id=request_id,
             key=self.key,
             contexts=self.provider.authn_contexts,
+            persistent=self.provider.persistent_names,
         )
 
 

@@ -12,7 +12,7 @@ from config.saml import SamlProvider
 from deployments.security.saml.document import ASSERTION, PROTOCOL, Element
 from deployments.security.saml.files import Known
 from deployments.security.saml.metadata import POST
-from deployments.security.saml.names import NameId
+from deployments.security.saml.names import PERSISTENT, NameId
 from routing.clock import rfc3339
 
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
@@ -23,7 +23,7 @@ _P, _A = f"{{{PROTOCOL}}}", f"{{{ASSERTION}}}"
 def authn_request(
     provider: SamlProvider, request_id: str, now: float, *, asks_anew: bool = False
 ) -> bytes:
-    """Who is this? Where the configuration says how it has to be shown, that too.
+    """Who is this? Where the configuration says how it has to be shown, or called, that too.
 
     With `asks_anew` a session that the person has with the provider does not suffice.
     """
@@ -32,6 +32,10 @@ def authn_request(
     root.set("ProtocolBinding", POST)
     if asks_anew:
         root.set("ForceAuthn", "true")
+    if provider.persistent_names:
+        # Not unasked: AD FS refuses a format that its rules do not issue, and to Entra ID the format
+        # that is asked for counts before its own configuration, so that everybody is called anew.
+        etree.SubElement(root, f"{_P}NameIDPolicy", Format=PERSISTENT, AllowCreate="true")
     if provider.authn_contexts:
         asked = etree.SubElement(root, f"{_P}RequestedAuthnContext", Comparison="exact")
         for context in provider.authn_contexts:

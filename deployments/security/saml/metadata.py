@@ -20,6 +20,7 @@ from deployments.security.saml.document import (
     one,
     read_document,
 )
+from deployments.security.saml.names import PERSISTENT
 from deployments.security.saml.signature import signed
 
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
@@ -96,11 +97,13 @@ def metadata_of(
     if certificate is not None:
         for use in ("signing", "encryption") if provider.encrypts else ("signing",):
             _add_certificate(descriptor, use, certificate)
-    # The order of the schema: where sessions end, then where answers go.
+    # The order of the schema: where sessions end, what people are called, then where answers go.
     for binding in (REDIRECT, POST) if signs_off else ():
         etree.SubElement(
             descriptor, f"{_MD}SingleLogoutService", Binding=binding, Location=provider.sign_off
         )
+    if provider.persistent_names:
+        etree.SubElement(descriptor, f"{_MD}NameIDFormat").text = PERSISTENT
     etree.SubElement(
         descriptor,
         f"{_MD}AssertionConsumerService",

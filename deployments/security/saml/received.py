@@ -52,9 +52,13 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Whose sessions the provider ends: those of the names, or all of the person's without any."""
+    """Whose sessions the provider ends: those of the names, or all of the person's without any.
+
+    `at` is when it says so, in seconds since the epoch.
+    """
 
     request_id: str
+    at: float
     name: NameId
     sessions: tuple[str, ...]
 
@@ -112,7 +116,8 @@ def leaving_in(received: Received, known: Known, now: float) -> Leaving:
     sessions = tuple(text_of(each) for each in root.findall(f"{{{PROTOCOL}}}SessionIndex"))
     if len(sessions) > _SESSIONS_MAX or any(not 0 < len(s) <= NAME_MAX for s in sessions):
         raise TokenRefused("sessions")
-    return Leaving(str(root.get("ID")), name_in(named), sessions)
+    at = time_in(root.get("IssueInstant"))
+    return Leaving(str(root.get("ID")), at, name_in(named), sessions)
 
 
 def _received(

@@ -23,7 +23,7 @@ from deployments.security.saml.document import (
     text_of,
 )
 from deployments.security.saml.encryption import decrypted
-from deployments.security.saml.names import NAME_MAX, NameId, name_in
+from deployments.security.saml.names import NAME_MAX, NameId, person_in
 from deployments.security.saml.signature import signed
 
 _SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
@@ -38,6 +38,7 @@ class Expected:
     """What an answer has to fit: whom we asked, who we are, and what we asked.
 
     `contexts` are the ways to show who one is of which one was demanded; any, where there is none.
+    With `persistent` the name has to be of the format that says so.
     """
 
     issuer: str
@@ -47,19 +48,22 @@ class Expected:
     request_id: str
     key: RSAPrivateKey | None = None
     contexts: Sequence[str] = ()
+    persistent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Asserted:
     """Who signed on, by the provider's name, and what it says of them.
 
-    `name_id` is the name as the provider knows it again, `ends_at` is when their session has to end
-    (SessionNotOnOrAfter), `at` when they proved who they are (AuthnInstant), in seconds since the epoch.
+    `name_id` is the name as the provider knows it again, `issued_at` is when it said so (IssueInstant),
+    `ends_at` when their session has to end (SessionNotOnOrAfter), `at` when they proved who they are
+    (AuthnInstant), in seconds since the epoch.
     """
 
     name_id: NameId
     attributes: Mapping[str, list[str]]
     session: str | None
+    issued_at: float
     ends_at: float | None
     at: float | None
 
@@ -90,7 +94,7 @@ def read_response(text: str, expected: Expected, now: float) -> Asserted:
     # Bindings 3.5.5.2: the destination must be there where the whole message is signed.
     _check_head(head, expected, whole=head is not root)
     _check_assertion(assertion, expected, now)
-    return _asserted(assertion)
+    return _asserted(assertion, expected)
 
 
 def _parts(root: Element, expected: Expected, now: float) -> tuple[Element, Element]:
@@ -150,6 +154,8 @@ def _check_head(head: Element, expected: Expected, *, whole: bool) -> None:
 def _check_assertion(assertion: Element, expected: Expected, now: float) -> None:
     if assertion.get("Version") != "2.0" or not assertion.get("ID"):
         raise TokenRefused("version")
+    if time_in(assertion.get("IssueInstant")) > now + LEEWAY_S:
+        raise TokenRefused("not yet valid")
     if text_of(one(assertion, "a:Issuer")) != expected.issuer:
         raise TokenRefused("issuer")
     _check_conditions(one(assertion, "a:Conditions"), expected, now)
@@ -197,8 +203,9 @@ def _confirms(confirmation: Element, expected: Expected, now: float) -> bool:
     )
 
 
-def _asserted(assertion: Element) -> Asserted:
-    name = name_in(one(assertion, "a:Subject/a:NameID"))
+def _asserted(assertion: Element, expected: Expected) -> Asserted:
+    named = one(assertion, "a:Subject/a:NameID")
+    name = person_in(named, persistent=expected.persistent)
     attributes = dict[str, list[str]]()
     for attribute in assertion.findall("a:AttributeStatement/a:Attribute", NAMES):
         values = [text_of(value) for value in attribute.findall("a:AttributeValue", NAMES)]
@@ -212,6 +219,7 @@ def _asserted(assertion: Element) -> Asserted:
         name,
         attributes,
         session,
+        issued_at=time_in(assertion.get("IssueInstant")),
         ends_at=None if until is None else time_in(until),
         at=None if at is None else time_in(at),
     )

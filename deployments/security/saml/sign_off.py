@@ -8,8 +8,9 @@ from hashlib import sha256
 
 import orjson
 
-from actors.database.sessions import Logout, SessionStore
-from deployments.security.attempts import fresh
+from actors.database.logouts import Logout
+from actors.database.sessions import SessionStore
+from deployments.security.attempts import LOGOUT_HELD_S, fresh
 from deployments.security.errors import TokenRefused
 from deployments.security.principal import Principal
 from deployments.security.saml.document import one
@@ -122,8 +123,10 @@ class SamlSignOff:
             leaving.request_id,
             now + 2 * MESSAGE_LIFE_S,
             provider.tenant,
-            f"{provider.name}:{leaving.name.text}",
+            self._sessions.named(provider.tenant, f"{provider.name}:{leaving.name.text}"),
             None,
+            leaving.at,
+            now + LOGOUT_HELD_S,
             of_subject=leaving.sessions,
         )
         ended = await self._store.end_by_provider(logout, now)

@@ -7,13 +7,14 @@ later, by a request of this browser that brings all of its cookies.
 
 import asyncio
 import hmac
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployments.security.attempts import Attempts, Begun, Finished, Keepsake, again, fresh
+from deployments.security.attempts import ENTRY_S, Attempts, Begun, Finished, Keepsake, again, fresh
 from deployments.security.bearer_tokens import Entitlements
 from deployments.security.errors import TokenRefused
 from deployments.security.saml.files import Known
@@ -26,8 +27,6 @@ from deployments.security.trail import Trail
 from routing.clock import Clock
 from routing.errors import AccessError
 
-# The browser is on its way already; a minute is for a phone in a tunnel.
-ENTRY_S = 60.0
 # Browsers keep 4,096 characters of a cookie with its name and what is said of it.
 _COOKIE_MAX = 3900
 ENTRY = "__Host-supportmax-entry-"
@@ -56,6 +55,7 @@ class _Entry(BaseModel):
     hint: str
     ends_at: float | None
     signed_on_at: float | None
+    vouched_at: float
     next: str
     expires_at: float
 
@@ -136,6 +136,8 @@ class SamlSignOn:
             hint=hint_of(found) if provider.slo_url else "",
             ends_at=found.ends_at,
             signed_on_at=found.at,
+            # To the second: a logout may be dated by whole ones, and not the assertion.
+            vouched_at=math.floor(found.issued_at),
             next=attempt.next,
             expires_at=now + ENTRY_S,
         )
@@ -151,7 +153,8 @@ class SamlSignOn:
         """A new session for whom the provider's answer was good, in place of the one there was.
 
         Raises:
-            AccessError: it was good for no attempt of this browser, or somebody was let in already.
+            AccessError: it was good for no attempt of this browser, or somebody was let in already,
+                or the provider has signed them off since.
         """
         cookie = _own(self._attempts.name_of(state))
         entry = self._read(cookie, held.get(cookie, ""))
@@ -171,6 +174,7 @@ class SamlSignOn:
             entry.hint,
             entry.ends_at,
             entry.signed_on_at,
+            vouched_at=entry.vouched_at,
         )
         if previous:
             await self._sessions.end(previous)

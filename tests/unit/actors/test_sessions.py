@@ -9,8 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from actors.database import Database
 from actors.database.errors import DatabaseUnavailable
 from actors.database.legal_holds import LegalHold, LegalHolds
+from actors.database.logouts import Logout
 from actors.database.retention import DAY_S, KINDS, Ages, Retention
-from actors.database.sessions import Logout, SessionRow, SessionStore
+from actors.database.sessions import SessionRow, SessionStore
 from actors.database.sign_ons import SignOns
 from config.retention import RetentionSettings
 
@@ -18,8 +19,8 @@ SESSION = SessionRow(
     "t", "h-1", "oidc:ann", "oidc", "s-1", frozenset({"agent"}), 100.0, 100.0, 500.0
 )
 
-LOGOUT = Logout("oidc", "j", 200.0, "t", "oidc:ann", "s-1")
-SECOND = Logout("oidc", "j-2", 200.0, "t", "oidc:ann", "s-1")
+LOGOUT = Logout("oidc", "j", 200.0, "t", "oidc:ann", "s-1", 100.0, 300.0)
+SECOND = replace(LOGOUT, token_id="j-2")  # noqa: S106  its id
 
 
 def ids(ended: tuple[SessionRow, ...] | None) -> set[str]:

@@ -323,6 +323,10 @@ ATTACKS: dict[str, Made] = {
         f'NotBefore="{instant(0)}" NotOnOrAfter="{instant(9e8)}"',
     ),
     "not yet": replaced(f'NotBefore="{instant(0)}"', f'NotBefore="{instant(600)}"'),
+    "issued in a time to come": replaced(
+        f'IssueInstant="{instant(0)}"', f'IssueInstant="{instant(600)}"'
+    ),
+    "issued at no time": replaced(f' IssueInstant="{instant(0)}"', ""),
     "a time of no zone": replaced(instant(300), instant(300)[:-1]),
     "a time of nonsense": replaced(instant(300), "soon"),
     "a session that is over": replaced(

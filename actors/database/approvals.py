@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, select
 
 from actors.database.approval_outcomes import keep_outcome
 from actors.database.approval_room import has_room
+from actors.database.directory_ends import is_out, must_be_in
 from actors.database.engine import Database
 from actors.database.sealed_places import (
     APPROVAL_ARGUMENTS,
@@ -158,19 +159,29 @@ class Approvals:
         tenant: str,
         approval_id: str,
         state: Literal["approved", "denied"],
+        person: str,
         by: str,
         roles: tuple[str, ...],
         now: float,
     ) -> ApprovalRow | None:
-        """Decide one that waits; what is decided or expired stays as it is. None: there is none."""
+        """Decide one that waits; what is decided or expired stays as it is. None: there is none.
+
+        Here and in the next two, `person` is who decides, and `by` what they came by.
+
+        Raises:
+            AccessError: the directory has put them out; this replica may not have heard yet.
+        """
         said = {"word": state, "by": by, "as": list(roles)}
-        return await self._after([_DECIDING], tenant, approval_id, now, said)
+        return await self._after([_DECIDING], tenant, approval_id, person, now, said)
 
     async def agree(
         self, tenant: str, approval_id: str, person: str, now: float
     ) -> ApprovalRow | None:
-        """Note who says yes first where it takes two; of several at once it is one. None: there is none."""
-        return await self._after([_AGREEING], tenant, approval_id, now, {"whose": person})
+        """Note who says yes first where it takes two; of several at once it is one. None: there is none.
+
+        Whoever is noted and was put out gives way to `person`. Raises as `decide` does.
+        """
+        return await self._after([_AGREEING], tenant, approval_id, person, now, {})
 
     async def second(
         self,
@@ -184,10 +195,11 @@ class Approvals:
     ) -> ApprovalRow | None:
         """Approve one that takes two, if `first` is still who said yes first. None: there is none.
 
-        If their yes was taken back meanwhile, `person`'s is the first, and it waits on.
+        If their yes was taken back meanwhile, or was written after they were put out, `person`'s is
+        the first, and it waits on. Raises as `decide` does.
         """
-        said = {"word": "approved", "by": by, "as": list(roles), "first": first, "whose": person}
-        return await self._after([_SECONDING, _AGREEING], tenant, approval_id, now, said)
+        said = {"word": "approved", "by": by, "as": list(roles), "first": first}
+        return await self._after([_SECONDING, _AGREEING], tenant, approval_id, person, now, said)
 
     async def spend(self, tenant: str, approval_id: str, now: float) -> bool:
         """Take an approved one to act on it: true exactly once."""
@@ -210,15 +222,17 @@ class Approvals:
         changes: Sequence[Update],
         tenant: str,
         approval_id: str,
+        person: str,
         now: float,
         said: Mapping[str, object],
     ) -> ApprovalRow | None:
-        asked = {"of": tenant, "named": approval_id}
+        asked = {"of": tenant, "named": approval_id, "whose": person, "now": now}
         keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> ApprovalRow | None:
+            must_be_in(connection, tenant, person)
             for change in changes:
-                connection.execute(change, {**asked, **said, "now": now})
+                connection.execute(change, {**asked, **said})
             row = connection.execute(_ONE, asked).one_or_none()
             return None if row is None else _approval_of(keys, row, now)
 
@@ -257,11 +271,13 @@ _DECIDING = (
         decided_at=bindparam("now"),
     )
 )
+# A yes of theirs that a replica writes which has not heard is not there to be taken back when they go.
+_FIRST_IS_OUT = is_out(tool_approval.c.tenant, tool_approval.c.first_by)
 # Not of one whose first yes is nobody's: two unknowns are not equal.
-_SECONDING = _DECIDING.where(tool_approval.c.first_by == bindparam("first"))
+_SECONDING = _DECIDING.where(tool_approval.c.first_by == bindparam("first"), ~_FIRST_IS_OUT)
 _AGREEING = (
     update(tool_approval)
-    .where(_IS, _WAITS, tool_approval.c.first_by.is_(None))
+    .where(_IS, _WAITS, tool_approval.c.first_by.is_(None) | _FIRST_IS_OUT)
     .values(first_by=bindparam("whose"))
 )
 _SPENDING = (

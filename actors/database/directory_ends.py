@@ -6,18 +6,19 @@ of a program stands in rows behind a word of its own (`actors.subjects.PROGRAM`)
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, or_, select, update
 
 from actors.database.administration_tables import role_assignment
 from actors.database.approval_ends import ENDED, IS_OPEN
 from actors.database.directory_rows import name_key
-from actors.database.directory_tables import directory_end
+from actors.database.directory_tables import directory_end, directory_user
 from actors.database.identity_tables import session
 from actors.database.sessions import SessionRow, session_of
 from actors.database.tables import api_key
 from actors.database.tool_tables import tool_approval
 from actors.database.upsert import insert_into
 from actors.subjects import API_KEY, PROGRAM
+from routing.errors import AccessError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,30 @@ def end_access(
     roles = frozenset(role for row in connection.execute(assigned) for role in row.roles)
     _end_approvals(connection, tenant, subject, key_ids, folds=folds)
     return Ended(subject, ended, key_ids, roles)
+
+
+def must_be_in(connection: Connection, tenant: str, person: str) -> None:
+    """Return unless somebody was put out; raises AccessError.
+
+    For what a replica does that may not have heard of it yet, in the transaction that does it.
+    """
+    whose = {"of": tenant, "whose": person.removeprefix(PROGRAM)}
+    if connection.execute(_IS_OUT, whose).scalar_one():
+        raise AccessError("unauthenticated", "Whoever this is for is not active here.")
+
+
+def is_out(tenant: ColumnElement[str], subject: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether somebody's access ended and they are not active again, as this transaction sees it.
+
+    `subject` is as the directory names them.
+    """
+    end, user = directory_end.c, directory_user.c
+    ended = exists().where(end.tenant == tenant, end.subject == subject)
+    is_back = exists().where(user.tenant == tenant, user.subject == subject, user.active)
+    return ended & ~is_back
+
+
+_IS_OUT = select(is_out(bindparam("of"), bindparam("whose")))
 
 
 def _end_approvals(

@@ -60,12 +60,6 @@ class RoleAssignments:
         rows = await self._database.read(lambda connection: connection.execute(_OF, asked).all())
         return [_assignment_of(row) for row in rows if row.roles]
 
-    async def get(self, tenant: str, subject: str) -> Assignment | None:
-        """A person's."""
-        asked = {"of": tenant, "named": subject}
-        row = await self._database.read(lambda c: c.execute(_ONE, asked).one_or_none())
-        return None if row is None or not row.roles else _assignment_of(row)
-
     async def put(self, made: Assignment, before: Assignment | None) -> bool | None:
         """Write one down in place of `before`; False if it changed meanwhile, None if there are too many.
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from actors.database.role_assignments import (
 from actors.subjects import API_KEY, MACHINE
 from deployments.ingress import roles_schema as schema
 from deployments.ingress.routes import Call, Operation, reply
+from deployments.security.naming import AS_SAID, Names
 from routing.clock import Clock, rfc3339
 from routing.errors import AccessError, ConflictError, RequestError, Violation
 
@@ -33,8 +35,11 @@ _NO_PEOPLE = (API_KEY, MACHINE)
 class RoleRoutes:
     """The routes. Nobody gives, or takes away, more than they have; nobody gives themselves anything."""
 
-    def __init__(self, roles: "Roles", given: RoleAssignments, clock: Clock) -> None:
+    def __init__(
+        self, roles: "Roles", given: RoleAssignments, clock: Clock, names: Names = AS_SAID
+    ) -> None:
         self._roles = roles
+        self._names = names
         self._given = given
         self._clock = clock
 
@@ -108,19 +113,23 @@ class RoleRoutes:
 
     async def one(self, call: Call) -> Response:
         """GET: somebody's; another tenant's is as unknown as none."""
-        return reply(_row(await self._found(call)))
+        theirs = await self._found(call)
+        roles = frozenset[str]().union(*(each.roles for each in theirs))
+        return reply(_row(replace(theirs[-1], roles=roles)))
 
     async def put(self, call: Call) -> Response:
         """PUT: these roles and no others; every replica knows it within two seconds."""
         body: schema.RolesBody = call.body
-        principal, subject = call.principal, _subject(call)
+        principal = call.principal
+        subject = self._names.of(principal.tenant, _subject(call))
         if unknown := [role for role in body.roles if role not in self._roles.grants]:
             there = f"There is no {unknown[0][:64]}; there are: {', '.join(self._roles.grants)}."
             raise RequestError("unknown_role", there, (Violation("/roles", there),))
         self._must_be_another(principal, subject)
-        before = await self._given.get(principal.tenant, subject)
-        if before is not None:
-            self._must_have(principal, before.roles)
+        theirs = await self._theirs(principal.tenant, subject)
+        for each in theirs:
+            self._must_have(principal, each.roles)
+        before = next((each for each in theirs if each.subject == subject), None)
         roles = frozenset(body.roles)
         self._must_have(principal, roles)
         now = self._clock.now()
@@ -135,23 +144,36 @@ class RoleRoutes:
                 )
                 raise RequestError("too_many_assignments", message)
             case _:
-                call.words.extend(_had(before))
+                await self._take(each for each in theirs if each is not before)
+                call.words.extend(_had(theirs))
                 return reply(_row(made))
 
     async def delete(self, call: Call) -> Response:
         """DELETE: they have what their provider claims, and nothing else."""
-        found = await self._found(call)
-        self._must_have(call.principal, found.roles)
-        if not await self._given.delete(found, self._clock.now()):
-            raise _changed()
-        call.words.extend(_had(found))
-        return reply({"subject": found.subject, "deleted": True})
+        theirs = await self._found(call)
+        for each in theirs:
+            self._must_have(call.principal, each.roles)
+        await self._take(theirs)
+        call.words.extend(_had(theirs))
+        return reply({"subject": theirs[-1].subject, "deleted": True})
 
-    async def _found(self, call: Call) -> Assignment:
-        found = await self._given.get(call.principal.tenant, call.request.path_params["subject"])
-        if found is None:
+    async def _found(self, call: Call) -> list[Assignment]:
+        theirs = await self._theirs(call.principal.tenant, call.request.path_params["subject"])
+        if not theirs:
             raise AccessError("not_found", "Nobody of this name was given a role.")
-        return found
+        return theirs
+
+    async def _theirs(self, tenant: str, subject: str) -> list[Assignment]:
+        """Somebody's, the newest last: several where names were not written in one spelling yet."""
+        named = self._names.of(tenant, subject)
+        rows = await self._given.of(tenant)
+        theirs = [each for each in rows if self._names.of(tenant, each.subject) == named]
+        return sorted(theirs, key=lambda each: each.at)
+
+    async def _take(self, rows: Iterable[Assignment]) -> None:
+        for each in rows:
+            if not await self._given.delete(each, self._clock.now()):
+                raise _changed()
 
     def _must_be_another(self, principal: "Principal", subject: str) -> None:
         """Providers differ in whether they tell capitals apart; here nobody is somebody else by them."""
@@ -183,8 +205,8 @@ def _subject(call: Call) -> str:
     return subject
 
 
-def _had(before: Assignment | None) -> list[str]:
-    return [] if before is None else [f"had:{role}" for role in sorted(before.roles)]
+def _had(theirs: Iterable[Assignment]) -> list[str]:
+    return [f"had:{role}" for role in sorted({role for each in theirs for role in each.roles})]
 
 
 def _row(row: Assignment) -> dict[str, object]:

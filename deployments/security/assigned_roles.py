@@ -8,6 +8,7 @@ from typing import Protocol
 
 from actors.database.errors import DatabaseUnavailable
 from actors.database.role_assignments import Assignment
+from deployments.security.naming import AS_SAID, Names
 from routing.clock import Clock
 
 _log = logging.getLogger(__name__)
@@ -32,9 +33,12 @@ class Given(Protocol):
 class AssignedRoles:
     """A `RoleSource`."""
 
-    def __init__(self, given: Given, roles: Collection[str], clock: Clock) -> None:
+    def __init__(
+        self, given: Given, roles: Collection[str], clock: Clock, names: Names = AS_SAID
+    ) -> None:
         """`roles` are those of the policy; one that is there no more gives nothing."""
         self._given = given
+        self._names = names
         self._roles = frozenset(roles)
         self._clock = clock
         self._by_person: Mapping[tuple[str, str], frozenset[str]] = {}
@@ -78,7 +82,12 @@ class AssignedRoles:
         except Exception as error:  # noqa: BLE001  whatever it is, nothing was read
             _log.warning("assigned roles cannot be read: %s", type(error).__name__)
             return
-        self._by_person = {(a.tenant, a.subject): a.roles & self._roles for a in found}
+        by_person: dict[tuple[str, str], frozenset[str]] = {}
+        for each in found:
+            # Two rows of one person are from before their names were written in one spelling.
+            who = (each.tenant, self._names.of(each.tenant, each.subject))
+            by_person[who] = by_person.get(who, frozenset()) | (each.roles & self._roles)
+        self._by_person = by_person
         self._read_at = begun
 
     def _age(self) -> float:

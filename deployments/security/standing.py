@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from actors.database.directory_changes import Changed, Known
-from actors.database.directory_rows import name_key
 from actors.database.errors import DatabaseUnavailable
-from actors.subjects import API_KEY, PROGRAM
+from actors.subjects import API_KEY
 from config.scim import DirectoryRules
 from deployments.security.errors import TurnedAway
+from deployments.security.naming import key_of
 from deployments.security.principal import Principal
 from routing.clock import Clock
 from routing.errors import ConfigError
@@ -52,16 +52,6 @@ class _Tenant:
     change: int = 0
     people: dict[str, Known] = field(default_factory=dict)
     ends: dict[str, float] = field(default_factory=dict)
-
-    def key(self, subject: str) -> str | None:
-        """How the directory names a subject; None where it is not this directory's to name.
-
-        A program that has an entry has it under its id, as people have.
-        """
-        subject = subject.removeprefix(PROGRAM)
-        if not subject.startswith(f"{self.rules.provider}:"):
-            return None
-        return name_key(subject) if self.rules.folds else subject
 
     def learn(self, changed: Changed) -> None:
         """Know what changed: whose access ended is known no more, unless they are said to be there."""
@@ -126,7 +116,7 @@ class Standing:
         if tenant is None:
             return
         is_key = principal.subject.startswith(API_KEY)
-        who = tenant.key(principal.owner or "" if is_key else principal.subject)
+        who = key_of(tenant.rules, principal.owner or "" if is_key else principal.subject)
         if who is None:
             if tenant.rules.require_provisioned and not is_key:
                 raise _not_active(principal)
@@ -145,7 +135,7 @@ class Standing:
     def roles_of(self, tenant: str, subject: str) -> frozenset[str]:
         """The roles that the groups of somebody give them; none while that could not be read."""
         known = self._tenants.get(tenant)
-        who = None if known is None else known.key(subject)
+        who = None if known is None else key_of(known.rules, subject)
         if known is None or who is None or self._age() > STALE_S:
             return frozenset()
         person = known.people.get(who)
@@ -160,7 +150,7 @@ class Standing:
             DatabaseUnavailable: that could not be read for too long.
         """
         known = self._tenants.get(tenant)
-        who = None if known is None else known.key(subject)
+        who = None if known is None else key_of(known.rules, subject)
         if known is None or who is None:
             return False
         if self._age() > STALE_S:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from actors.database import Database
+from actors.database.directory_changes import DirectoryChanges
 from actors.database.directory_rows import UserRow
 from actors.database.directory_users import DirectoryUsers
 from actors.database.role_assignments import Assignment, RoleAssignments
@@ -64,6 +65,23 @@ async def test_who_comes_back_or_has_the_name_next_is_nothing_here(database: Dat
     assert ended is not None
     assert ended.roles == {"admin", "supervisor"}
     assert await assigned(database) == []
+
+
+async def test_who_is_given_a_name_that_was_put_out_begins_anew(database: Database) -> None:
+    """A change of somebody else's entry is no other way to what was given while the name was out."""
+    users = DirectoryUsers(database)
+    bob = replace(ANN, id="u-2", user_name="bob", subject="okta:bob")
+    await users.create(ANN, folds=True)
+    await users.create(bob, folds=True)
+    await users.delete(ANN, 200.0, folds=True)
+    await assign(database)
+    now_ann = replace(bob, user_name=ANN.user_name, subject=NAME, version=2, updated_at=300.0)
+    ended = await users.replace(bob, now_ann, folds=True) or ()
+    assert {each.subject for each in ended} == {"okta:bob", NAME}
+    assert await assigned(database) == []
+    [of_acme] = await DirectoryChanges(database).since({"acme": 0}, {"acme": frozenset()})
+    # What was made while the name was out is from before its new beginning.
+    assert dict(of_acme.ends)[NAME] == 300.0
 
 
 async def test_a_replica_that_knew_of_the_roles_forgets_them_within_a_second(

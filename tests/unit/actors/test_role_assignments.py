@@ -31,7 +31,6 @@ async def test_who_has_no_roles_any_more_stays_known_whatever_keys_they_have(
     store = RoleAssignments(database)
     await taken(store, "okta:ann")
     assert await known(store) == {"acme okta:ann": frozenset()}
-    assert await store.get("acme", "okta:ann") is None
     assert await store.of("acme") == []
     assert not await store.delete(given("okta:ann"), 11.0)
     assert await store.put(given("okta:ann", 12.0), None)

@@ -18,8 +18,9 @@ from routing.exchange import ResponseSchema
 from routing.message import Image, Json, Message, ToolSpec
 from routing.money import Price
 from routing.quality import Reading
+from routing.schema_findings import TOO_LARGE, Findings, are_too_large
 from routing.size import Size, size_of
-from routing.tool_schema import Dialect, Findings, response_findings, tool_findings
+from routing.tool_schema import Dialect, response_findings, tool_findings
 
 _MILLION = Decimal(1_000_000)
 
@@ -85,6 +86,7 @@ class TaskFacts:
     _of_tools: dict[Dialect, tuple[Findings, ...]] = field(init=False, repr=False, compare=False)
     _of_response: dict[Dialect, Findings] = field(init=False, repr=False, compare=False)
     """Worked out when first asked for: a schema takes 20 us, and targets share their dialects."""
+    _too_large: list[bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Worked out once: every candidate of a decision asks for both.
@@ -103,12 +105,16 @@ class TaskFacts:
         object.__setattr__(self, "is_plain", is_plain)
         object.__setattr__(self, "_of_tools", {})
         object.__setattr__(self, "_of_response", {})
+        object.__setattr__(self, "_too_large", [])
         object.__setattr__(self, "size", size_of(expected, self.max_tokens))
 
     def findings_of_tools(self, dialect: Dialect) -> tuple[Findings, ...]:
         """What platforms of that dialect would refuse about each tool."""
         if dialect not in self._of_tools:
-            self._of_tools[dialect] = tuple(tool_findings(tool, dialect) for tool in self.tools)
+            self._of_tools[dialect] = tuple(
+                TOO_LARGE if tool.strict and self._is_too_large() else tool_findings(tool, dialect)
+                for tool in self.tools
+            )
         return self._of_tools[dialect]
 
     def findings_of_response(self, dialect: Dialect) -> Findings:
@@ -117,8 +123,19 @@ class TaskFacts:
             return Findings()
         if dialect not in self._of_response:
             schema = self.response_schema.schema
-            self._of_response[dialect] = response_findings(schema, dialect)
+            self._of_response[dialect] = (
+                TOO_LARGE if self._is_too_large() else response_findings(schema, dialect)
+            )
         return self._of_response[dialect]
+
+    def _is_too_large(self) -> bool:
+        """Whether what is walked of the request's schemas is more than is walked for anybody."""
+        if not self._too_large:
+            walked = [tool.parameters for tool in self.tools if tool.strict]
+            if self.response_schema is not None:
+                walked.append(self.response_schema.schema)
+            self._too_large.append(are_too_large(walked))
+        return self._too_large[0]
 
     def bound_with(self, image_tokens: int) -> int:
         """The most input tokens a platform can count that bills an image at most so many."""

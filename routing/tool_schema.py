@@ -7,17 +7,16 @@ schema is advice, and little is checked.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
 from routing.message import Json, JsonObject, ToolSpec
+from routing.schema_findings import MAX_COMPLAINTS, Complaint, Findings, Path, written
 
 MAX_DEPTH = 32
 """Schemas nested deeper are refused everywhere: no vendor documents more than 10 levels."""
-
-MAX_COMPLAINTS = 5
-"""Enough to see what is wrong; a schema of another dialect would fill a page."""
 
 
 class Dialect(StrEnum):
@@ -26,29 +25,6 @@ class Dialect(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """What is wrong, at a JSON pointer into the schema; the empty pointer is all of it."""
-
-    pointer: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.pointer or '/'}: {self.message}"
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What is wrong with a schema, and how much of what Anthropic rations it uses.
-
-    There are at most `MAX_COMPLAINTS`; with any, the counts may fall short.
-    """
-
-    complaints: tuple[Complaint, ...] = ()
-    optionals: int = 0
-    unions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,58 +139,59 @@ class _Inspection:
 
     def findings(self) -> Findings:
         """Everything that is wrong, outermost first."""
-        self._visit(self.root, "", 0, 1)
+        self._visit(self.root, None, 0, 1)
         if self.refers and self.rules.recursion != "any":
-            self._follow(self.root, "", 0, ("#",))
+            self._follow(self.root, None, 0, ("#",))
         for what, limit, count in (
             ("properties", self.rules.properties, self.properties),
             ("enum values", self.rules.enum_values, self.enum_values),
         ):
             if limit is not None and count > limit:
-                self._complain("", f"{count} {what} in all, over {limit}")
-        return Findings(tuple(self.found[:MAX_COMPLAINTS]), self.optionals, self.unions)
+                self._complain(None, f"{count} {what} in all, over {limit}")
+        return Findings(tuple(self.found), self.optionals, self.unions)
 
-    def _complain(self, pointer: str, message: str) -> None:
-        self.found.append(Complaint(pointer, message))
+    def _complain(self, path: Path, message: str) -> None:
+        if len(self.found) < MAX_COMPLAINTS:
+            self.found.append(Complaint(written(path), message))
 
-    def _visit(self, node: Json, pointer: str, depth: int, level: int) -> None:
+    def _visit(self, node: Json, path: Path, depth: int, level: int) -> None:
         """A schema and those in it; `level` counts objects within objects."""
         if not isinstance(node, Mapping) or len(self.found) >= MAX_COMPLAINTS:
             return  # true and false are schemas too, and nobody minds them
         if depth > MAX_DEPTH:
-            self._complain(pointer, f"nested deeper than {MAX_DEPTH} schemas")
+            self._complain(path, f"nested deeper than {MAX_DEPTH} schemas")
             return
         rules = self.rules
         if not rules.refused.isdisjoint(node) or (
             rules.taken is not None and not rules.taken.issuperset(node)
         ):
-            self._keywords(node, pointer)
+            self._keywords(node, path)
         if not _MINDED.isdisjoint(node):
-            self._values(node, pointer)
+            self._values(node, path)
         if "$ref" in node:
-            self._reference(node, pointer)
+            self._reference(node, path)
         if _is_object(node):
-            self._object(node, pointer, level)
+            self._object(node, path, level)
             level += 1
         if "anyOf" in node or len(_listed(node.get("type"))) > 1:
             self.unions += 1
         if not _NESTING.isdisjoint(node):
             for step, inner, _ in _subschemas(node):
-                self._visit(inner, pointer + step, depth + 1, level)
+                self._visit(inner, (path, step), depth + 1, level)
 
-    def _keywords(self, node: JsonObject, pointer: str) -> None:
+    def _keywords(self, node: JsonObject, path: Path) -> None:
         taken = self.rules.taken
         for word in node:
             if word in self.rules.refused or (taken is not None and word not in taken):
-                self._complain(f"{pointer}/{_escaped(word)}", "this keyword is not supported")
+                self._complain((path, f"/{_escaped(word)}"), "this keyword is not supported")
 
-    def _reference(self, node: JsonObject, pointer: str) -> None:
+    def _reference(self, node: JsonObject, path: Path) -> None:
         self.refers = True
         beside = [word for word in node if not word.startswith("$")]
         if beside and self.rules.taken is not None:
-            self._complain(pointer, f"$ref may not stand beside {beside[0]}")
+            self._complain(path, f"$ref may not stand beside {beside[0]}")
 
-    def _values(self, node: JsonObject, pointer: str) -> None:
+    def _values(self, node: JsonObject, path: Path) -> None:
         """What Anthropic minds about the value of a keyword rather than about the keyword."""
         formats = self.rules.formats
         self.enum_values += len(_listed(node.get("enum")))
@@ -222,31 +199,31 @@ class _Inspection:
             return
         form, pattern, least = node.get("format"), node.get("pattern"), node.get("minItems", 0)
         if isinstance(form, str) and form not in formats:
-            self._complain(f"{pointer}/format", f"the format {form[:40]} is not supported")
+            self._complain((path, "/format"), f"the format {form[:40]} is not supported")
         if isinstance(pattern, str) and _UNKNOWN_REGEX.search(pattern):
-            self._complain(f"{pointer}/pattern", "no lookaround, back reference or \\b")
+            self._complain((path, "/pattern"), "no lookaround, back reference or \\b")
         if least not in (0, 1):
-            self._complain(f"{pointer}/minItems", "only 0 and 1 are supported")
+            self._complain((path, "/minItems"), "only 0 and 1 are supported")
         if any(isinstance(value, Mapping | list | tuple) for value in _listed(node.get("enum"))):
-            self._complain(f"{pointer}/enum", "only strings, numbers, booleans and null")
+            self._complain((path, "/enum"), "only strings, numbers, booleans and null")
 
-    def _object(self, node: JsonObject, pointer: str, level: int) -> None:
+    def _object(self, node: JsonObject, path: Path, level: int) -> None:
         rules = self.rules
         if rules.is_closed and node.get("additionalProperties") is not False:
-            self._complain(pointer, "strict mode needs additionalProperties: false")
+            self._complain(path, "strict mode needs additionalProperties: false")
         names = node.get("properties")
         if isinstance(names, Mapping):
-            required = _listed(node.get("required"))
+            required = _required(node)
             left_out = [name for name in names if name not in required]
             self.properties += len(names)
             self.optionals += len(left_out)
             if rules.all_required and left_out:
                 named = ", ".join(left_out[:3]) + (", …" if len(left_out) > 3 else "")
-                self._complain(pointer, f"strict mode needs every property in required: {named}")
+                self._complain(path, f"strict mode needs every property in required: {named}")
         if rules.levels is not None and level > rules.levels:
-            self._complain(pointer, f"nested deeper than {rules.levels} objects")
+            self._complain(path, f"nested deeper than {rules.levels} objects")
 
-    def _follow(self, node: Json, pointer: str, depth: int, entered: tuple[str, ...]) -> None:
+    def _follow(self, node: Json, path: Path, depth: int, entered: tuple[str, ...]) -> None:
         """References that lead back to where they are, and those that lead nowhere."""
         if not isinstance(node, Mapping) or depth > MAX_DEPTH:
             return
@@ -255,20 +232,20 @@ class _Inspection:
             target = _resolve(self.root, reference)
             said = reference[:80]
             if reference in entered:
-                self._complain(f"{pointer}/$ref", f"{said} refers to itself")
+                self._complain((path, "/$ref"), f"{said} refers to itself")
             elif target is None:
-                self._complain(f"{pointer}/$ref", f"{said} is not in this schema")
+                self._complain((path, "/$ref"), f"{said} is not in this schema")
             elif reference not in self.followed:
                 self.followed.add(reference)
-                path = reference.removeprefix("#")
-                self._follow(target, path, depth + 1, (*entered, reference))
+                there = (None, reference.removeprefix("#"))
+                self._follow(target, there, depth + 1, (*entered, reference))
             return
         for step, inner, may_miss in _subschemas(node):
             if step.startswith(("/$defs/", "/definitions/")):
                 continue  # what refers to them leads there
             if may_miss and self.rules.recursion == "optional":
                 continue
-            self._follow(inner, pointer + step, depth + 1, entered)
+            self._follow(inner, (path, step), depth + 1, entered)
 
 
 def _subschemas(node: JsonObject) -> Iterator[tuple[str, Json, bool]]:
@@ -276,7 +253,7 @@ def _subschemas(node: JsonObject) -> Iterator[tuple[str, Json, bool]]:
     for word in _NAMED:
         named = node.get(word)
         if isinstance(named, Mapping):
-            required = _listed(node.get("required")) if word == "properties" else named
+            required: AbstractSet[str] = _required(node) if word == "properties" else named.keys()
             for name, inner in named.items():
                 yield f"/{word}/{_escaped(name)}", inner, name not in required
     for word in _LISTED:
@@ -285,6 +262,11 @@ def _subschemas(node: JsonObject) -> Iterator[tuple[str, Json, bool]]:
     for word in _SINGLE:
         if isinstance(node.get(word), Mapping):
             yield f"/{word}", node[word], False
+
+
+def _required(node: JsonObject) -> frozenset[str]:
+    """By hash: a schema has as many names to look for as there are to look among."""
+    return frozenset(name for name in _listed(node.get("required")) if isinstance(name, str))
 
 
 def _is_object(node: JsonObject) -> bool:

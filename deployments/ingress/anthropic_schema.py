@@ -5,8 +5,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, Field, JsonValue
 
 from deployments.ingress.vendor_schema import (
+    PARTS_MAX,
     TOKENS_MAX,
     TOOLS_MAX,
+    WORDS_MAX,
     CallId,
     ModelName,
     Name,
@@ -15,6 +17,7 @@ from deployments.ingress.vendor_schema import (
     VendorBody,
     expand_text,
 )
+from deployments.nesting import ShallowJson, ShallowObject
 
 
 class MessagesText(VendorBody):
@@ -22,7 +25,7 @@ class MessagesText(VendorBody):
 
     type: Literal["text"]
     text: str
-    cache_control: JsonValue = None
+    cache_control: ShallowJson = None
     citations: Refused = None
 
 
@@ -46,11 +49,12 @@ class MessagesImage(VendorBody):
 
     type: Literal["image"]
     source: MessagesBytes | MessagesAddress = Field(discriminator="type")
-    cache_control: JsonValue = None
+    cache_control: ShallowJson = None
     transformations: Refused = None
 
 
-MessagesTexts = Annotated[list[MessagesText], expand_text("text", str | list[MessagesText])]
+_Texts: TypeAlias = Annotated[list[MessagesText], Field(max_length=PARTS_MAX, fail_fast=True)]
+MessagesTexts = Annotated[_Texts, expand_text("text", str | _Texts)]
 
 
 class MessagesToolUse(VendorBody):
@@ -59,9 +63,9 @@ class MessagesToolUse(VendorBody):
     type: Literal["tool_use"]
     id: CallId
     name: Name
-    input: dict[str, JsonValue]
-    cache_control: JsonValue = None
-    caller: JsonValue = None
+    input: ShallowObject
+    cache_control: ShallowJson = None
+    caller: ShallowJson = None
     toolset_name: Refused = None
 
 
@@ -72,7 +76,7 @@ class MessagesToolResult(VendorBody):
     tool_use_id: CallId
     content: MessagesTexts | None = None
     is_error: bool | None = None
-    cache_control: JsonValue = None
+    cache_control: ShallowJson = None
     toolset_name: Refused = None
 
 
@@ -100,7 +104,8 @@ MessagesBlock: TypeAlias = Annotated[
     | MessagesRedacted,
     Field(discriminator="type"),
 ]
-MessagesContent = Annotated[list[MessagesBlock], expand_text("text", str | list[MessagesBlock])]
+_Blocks: TypeAlias = Annotated[list[MessagesBlock], Field(max_length=PARTS_MAX, fail_fast=True)]
+MessagesContent = Annotated[_Blocks, expand_text("text", str | _Blocks)]
 
 
 class MessagesTurn(VendorBody):
@@ -118,8 +123,8 @@ class MessagesTool(VendorBody):
     description: str | None = None
     input_schema: Schema
     strict: bool | None = None
-    allowed_callers: list[Literal["direct"]] | None = None
-    cache_control: JsonValue = None
+    allowed_callers: list[Literal["direct"]] | None = Field(None, max_length=WORDS_MAX)
+    cache_control: ShallowJson = None
     defer_loading: Literal[False] | None = None
     eager_input_streaming: bool | None = None
     input_examples: Refused = None
@@ -163,7 +168,7 @@ class MessagesBody(VendorBody):
 
     model: ModelName = Field(description="auto, auto:cost, a platform, or a configured model")
     max_tokens: int = Field(ge=1, le=TOKENS_MAX)
-    messages: list[MessagesTurn] = Field(min_length=1, max_length=10_000)
+    messages: list[MessagesTurn] = Field(min_length=1, max_length=10_000, fail_fast=True)
     system: MessagesTexts | None = None
     tools: list[MessagesTool] | None = Field(None, max_length=TOOLS_MAX)
     tool_choice: MessagesToolChoice | None = None
@@ -180,9 +185,9 @@ class MessagesBody(VendorBody):
     user_profile_id: Refused = None
     workspace_id: Refused = None
 
-    cache_control: JsonValue = None
+    cache_control: ShallowJson = None
     temperature: float | None = None
-    thinking: JsonValue = None
+    thinking: ShallowJson = None
     top_k: int | None = None
     top_p: float | None = None
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from deployments.ingress.vendor_schema import (
+    PARTS_MAX,
     TOKENS_MAX,
     TOOLS_MAX,
+    WORDS_MAX,
     CallId,
     Metadata,
     ModelName,
@@ -17,6 +19,7 @@ from deployments.ingress.vendor_schema import (
     VendorBody,
     expand_text,
 )
+from deployments.nesting import ShallowJson
 
 
 class ChatTextPart(VendorBody):
@@ -24,7 +27,7 @@ class ChatTextPart(VendorBody):
 
     type: Literal["text"]
     text: str
-    prompt_cache_breakpoint: JsonValue = None
+    prompt_cache_breakpoint: ShallowJson = None
 
 
 class ChatImageUrl(VendorBody):
@@ -39,7 +42,7 @@ class ChatImagePart(VendorBody):
 
     type: Literal["image_url"]
     image_url: ChatImageUrl
-    prompt_cache_breakpoint: JsonValue = None
+    prompt_cache_breakpoint: ShallowJson = None
 
 
 class ChatRefusalPart(VendorBody):
@@ -52,7 +55,8 @@ class ChatRefusalPart(VendorBody):
 ChatPart: TypeAlias = Annotated[
     ChatTextPart | ChatImagePart | ChatRefusalPart, Field(discriminator="type")
 ]
-ChatContent = Annotated[list[ChatPart], expand_text("text", str | list[ChatPart])]
+_Parts: TypeAlias = Annotated[list[ChatPart], Field(max_length=PARTS_MAX, fail_fast=True)]
+ChatContent = Annotated[_Parts, expand_text("text", str | _Parts)]
 
 
 class ChatCalled(VendorBody):
@@ -193,7 +197,7 @@ class ChatCompletionsBody(VendorBody):
     """
 
     model: ModelName = Field(description="auto, auto:cost, a platform, or a configured model")
-    messages: list[ChatMessage] = Field(min_length=1, max_length=10_000)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=10_000, fail_fast=True)
     max_completion_tokens: int | None = Field(None, ge=1, le=TOKENS_MAX)
     max_tokens: int | None = Field(None, ge=1, le=TOKENS_MAX)
     tools: list[ChatTool] | None = Field(None, max_length=TOOLS_MAX)
@@ -210,7 +214,7 @@ class ChatCompletionsBody(VendorBody):
     top_logprobs: Literal[0] | None = None
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
-    modalities: list[Literal["text"]] | None = None
+    modalities: list[Literal["text"]] | None = Field(None, max_length=WORDS_MAX)
     audio: Refused = None
     function_call: Refused = None
     functions: Refused = None
@@ -221,10 +225,10 @@ class ChatCompletionsBody(VendorBody):
 
     frequency_penalty: float | None = None
     metadata: Metadata | None = None
-    prediction: JsonValue = None
+    prediction: ShallowJson = None
     presence_penalty: float | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: JsonValue = None
+    prompt_cache_options: ShallowJson = None
     prompt_cache_retention: str | None = None
     reasoning_effort: str | None = None
     seed: int | None = None

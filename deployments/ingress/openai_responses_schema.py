@@ -7,15 +7,16 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
-    JsonValue,
     StringConstraints,
     Tag,
 )
 
 from deployments.ingress.openai_chat_schema import TOOL_CHOICE
 from deployments.ingress.vendor_schema import (
+    PARTS_MAX,
     TOKENS_MAX,
     TOOLS_MAX,
+    WORDS_MAX,
     CallId,
     Metadata,
     ModelName,
@@ -25,6 +26,7 @@ from deployments.ingress.vendor_schema import (
     VendorBody,
     expand_text,
 )
+from deployments.nesting import ShallowJson
 
 
 class ResponsesText(VendorBody):
@@ -34,7 +36,7 @@ class ResponsesText(VendorBody):
     text: str
     annotations: Refused = None
     logprobs: Refused = None
-    prompt_cache_breakpoint: JsonValue = None
+    prompt_cache_breakpoint: ShallowJson = None
 
 
 class ResponsesImage(VendorBody):
@@ -44,7 +46,7 @@ class ResponsesImage(VendorBody):
     image_url: str
     detail: Literal["auto", "low", "high", "original"] | None = None
     file_id: Refused = None
-    prompt_cache_breakpoint: JsonValue = None
+    prompt_cache_breakpoint: ShallowJson = None
 
 
 class ResponsesRefusal(VendorBody):
@@ -57,9 +59,8 @@ class ResponsesRefusal(VendorBody):
 ResponsesPart: TypeAlias = Annotated[
     ResponsesText | ResponsesImage | ResponsesRefusal, Field(discriminator="type")
 ]
-ResponsesContent = Annotated[
-    list[ResponsesPart], expand_text("input_text", str | list[ResponsesPart])
-]
+_Parts: TypeAlias = Annotated[list[ResponsesPart], Field(max_length=PARTS_MAX, fail_fast=True)]
+ResponsesContent = Annotated[_Parts, expand_text("input_text", str | _Parts)]
 _Status: TypeAlias = Literal["in_progress", "completed", "incomplete"]
 
 
@@ -105,8 +106,8 @@ class ResponsesReasoning(VendorBody):
 
     type: Literal["reasoning"]
     id: str | None = None
-    summary: JsonValue = None
-    content: JsonValue = None
+    summary: ShallowJson = None
+    content: ShallowJson = None
     encrypted_content: str | None = None
     status: _Status | None = None
 
@@ -144,7 +145,7 @@ class ResponsesTool(VendorBody):
     description: str | None = None
     parameters: Schema | None = None
     strict: bool | None = None
-    allowed_callers: list[Literal["direct"]] | None = None
+    allowed_callers: list[Literal["direct"]] | None = Field(None, max_length=WORDS_MAX)
     async_: Literal[False] | None = Field(None, alias="async")
     defer_loading: Literal[False] | None = None
     output_schema: Schema | None = None
@@ -234,7 +235,7 @@ class ResponsesBody(VendorBody):
     """
 
     model: ModelName = Field(description="auto, auto:cost, a platform, or a configured model")
-    input: ResponsesInput = Field(default_factory=list, max_length=10_000)
+    input: ResponsesInput = Field(default_factory=list, max_length=10_000, fail_fast=True)
     conversation: ResponsesConversation | None = None
     instructions: str | None = None
     max_output_tokens: int | None = Field(None, ge=1, le=TOKENS_MAX)
@@ -260,12 +261,12 @@ class ResponsesBody(VendorBody):
     previous_response_id: Refused = None
     prompt: Refused = None
 
-    include: list[Literal["reasoning.encrypted_content"]] | None = None
+    include: list[Literal["reasoning.encrypted_content"]] | None = Field(None, max_length=WORDS_MAX)
     max_tool_calls: int | None = None
     metadata: Metadata | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: JsonValue = None
+    prompt_cache_options: ShallowJson = None
     prompt_cache_retention: str | None = None
-    reasoning: JsonValue = None
+    reasoning: ShallowJson = None
     temperature: float | None = None
     top_p: float | None = None

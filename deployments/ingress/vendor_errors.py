@@ -66,7 +66,10 @@ def invalid(where: str, message: str) -> RequestError:
 
 def fault_of(error: Exception) -> Fault:
     """`error`, classified; an unexpected one says nothing of the inside."""
-    told = problem.document(error)
+    return _fault(error, problem.document(error))
+
+
+def _fault(error: Exception, told: Mapping[str, object]) -> Fault:
     status, code, message = int(str(told["status"])), str(told["code"]), str(told["detail"])
     match error:
         case ConflictError(code="conversation_locked"):
@@ -88,12 +91,13 @@ def fault_of(error: Exception) -> Fault:
 
 def respond(error: Exception, shape: Callable[[Fault], object]) -> Response:
     """`error` as a response whose body is `shape` of its fault, with the usual headers."""
-    usual = problem.response(error).headers
-    headers = {name: usual[name] for name in _TOLD if name in usual}
+    told = problem.document(error)
+    usual = problem.headers(error, int(str(told["status"])))
+    headers = {name: usual[name] for name in usual if name.lower() in _TOLD}
     if isinstance(error, BudgetExceeded):
         # Their clients repeat a 429 of themselves, unless they are told not to: not before midnight.
         headers["x-should-retry"] = "false"
-    fault = fault_of(error)
+    fault = _fault(error, told)
     body = orjson.dumps(shape(fault))
     return Response(body, fault.status, headers, media_type="application/json")
 

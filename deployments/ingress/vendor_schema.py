@@ -7,8 +7,10 @@ left to the platform's profile, and each schema says which those are.
 
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
+
+from deployments.nesting import ShallowSchema
 
 
 class VendorBody(BaseModel):
@@ -30,8 +32,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
 """A function's name; what fits every platform."""
 
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Schema: TypeAlias = dict[str, JsonValue]
-"""A JSON Schema; whether it can be met is for the platforms to say."""
+Schema: TypeAlias = ShallowSchema
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Metadata: TypeAlias = dict[str, Annotated[str, StringConstraints(max_length=512)]]
@@ -40,6 +41,10 @@ Metadata: TypeAlias = dict[str, Annotated[str, StringConstraints(max_length=512)
 # is sent with every call of a conversation.
 TOOLS_MAX = 512
 TOKENS_MAX = 1_000_000
+# More than anybody's client puts into a message; each costs a microsecond to read and a hundred
+# bytes to keep, and a body has room for 300,000.
+PARTS_MAX = 1_000
+WORDS_MAX = 16  # in a list of an API's own words, of which there are never so many
 
 
 def expand_text(kind: str, schema: object) -> BeforeValidator:

@@ -7,7 +7,16 @@ from typing import cast
 import orjson
 
 from deployments.ingress.vendor_errors import invalid
-from routing.message import MAX_IMAGES, Image, JsonObject, Message, ToolSpec
+from deployments.nesting import is_deeper, said
+from routing.message import (
+    MAX_IMAGES,
+    Image,
+    JsonObject,
+    Message,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+)
 
 NO_PARAMETERS: JsonObject = {
     "type": "object",
@@ -22,7 +31,7 @@ def arguments(raw: str, where: str) -> JsonObject:
     """The arguments of a call, which OpenAI carries as text.
 
     Raises:
-        RequestError: they are no JSON object.
+        RequestError: they are no JSON object, or one that is nested too deep.
     """
     try:
         value: object = orjson.loads(raw) if raw.strip() else {}
@@ -30,6 +39,8 @@ def arguments(raw: str, where: str) -> JsonObject:
         value = None
     if not isinstance(value, dict):
         raise invalid(where, "not a JSON object")
+    if is_deeper(value):
+        raise invalid(where, said())
     return cast("JsonObject", value)
 
 
@@ -60,7 +71,8 @@ def turns(pieces: Iterable[Message], where: str, *, is_whole: bool = True) -> tu
         RequestError: there is nothing to answer, a result that nobody asked for, or too many
             images.
     """
-    joined: list[Message] = []
+    # With all calls and results of each: there may be thousands, and each would copy those before it.
+    joined: list[tuple[Message, list[ToolCall], list[ToolResult]]] = []
     called: set[str] = set()
     images = 0
     for piece in pieces:
@@ -69,20 +81,20 @@ def turns(pieces: Iterable[Message], where: str, *, is_whole: bool = True) -> tu
             if is_whole and result.call_id not in called:
                 raise invalid(where, f"the result {result.call_id} answers no call before it")
         called.update(call.id for call in piece.tool_calls)
-        last = joined[-1] if joined else None
-        if last is None or last.role != piece.role or not _continues(last, piece):
-            joined.append(piece)
-            continue
-        joined[-1] = replace(
-            last,
-            tool_calls=last.tool_calls + piece.tool_calls,
-            tool_results=last.tool_results + piece.tool_results,
-        )
+        if not joined or not _continues(joined[-1][0], piece):
+            joined.append((piece, [], []))
+        joined[-1][1].extend(piece.tool_calls)
+        joined[-1][2].extend(piece.tool_results)
     if not joined:
         raise invalid(where, "there is no message to answer")
     if images > MAX_IMAGES:
         raise invalid(where, f"at most {MAX_IMAGES} images, not {images}")
-    return tuple(joined)
+    return tuple(
+        first
+        if len(calls) + len(results) == len(first.tool_calls) + len(first.tool_results)
+        else replace(first, tool_calls=tuple(calls), tool_results=tuple(results))
+        for first, calls, results in joined
+    )
 
 
 def asked(text: str, images: tuple[Image, ...], where: str) -> Message:
@@ -98,6 +110,6 @@ def asked(text: str, images: tuple[Image, ...], where: str) -> Message:
 
 def _continues(last: Message, piece: Message) -> bool:
     # A turn kept in its platform's own words is sent as it is: nothing can be put into it.
-    if piece.text or piece.images or last.provider_state is not None:
+    if last.role != piece.role or last.provider_state is not None or piece.text or piece.images:
         return False
     return bool(piece.tool_calls) or bool(piece.tool_results and last.tool_results)

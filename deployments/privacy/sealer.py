@@ -2,14 +2,16 @@
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from deployments.privacy.find import Finder
 from deployments.privacy.known import NOBODY, Known
 from deployments.privacy.request import sealed_request
 from deployments.privacy.seal import Seal
+from deployments.privacy.weight import is_heavier, of_request
 from routing.exchange import ChatRequest
+from routing.message import Json
 
 T = TypeVar("T")
 
@@ -66,17 +68,15 @@ class Sealer:
 
 async def sealed(seal: Seal, request: ChatRequest) -> ChatRequest:
     """The request with tokens for all personal data in it; raises as `aside` does."""
-    texts = sum(len(message.text) for message in request.messages) + len(request.system)
-    results = sum(len(one.content) for said in request.messages for one in said.tool_results)
-    return await aside(seal, texts + results, lambda: sealed_request(seal, request))
+    return await aside(seal, of_request(request), lambda: sealed_request(seal, request))
 
 
-async def aside(seal: Seal, size: int, work: Callable[[], T]) -> T:
-    """Do `work` with the seal on texts of `size` characters, in a thread where that takes long.
+async def aside(seal: Seal, said: Iterable[Json], work: Callable[[], T]) -> T:
+    """Do `work` with the seal on all that is `said`, in a thread where that takes long.
 
     Raises:
         NamesUnavailable: names are to be found, and cannot be just now.
     """
     if seal.names is not None:
         return await seal.names.aside(work)
-    return work() if size <= AT_ONCE_MAX else await asyncio.to_thread(work)
+    return await asyncio.to_thread(work) if is_heavier(said, AT_ONCE_MAX) else work()

@@ -11,7 +11,6 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI
 
-from deployments.agent.pseudonym import safety_id
 from deployments.platforms.base import Platform
 from deployments.platforms.openai.codec import encode_request
 from deployments.platforms.registry import open_platform
@@ -67,7 +66,7 @@ REQUESTS: dict[str, ChatRequest] = {
     "no system text": replace(PLAIN, system=""),
     "few tokens": replace(PLAIN, max_tokens=1),
     "a temperature": replace(PLAIN, model="gpt-4.1", temperature=0.2),
-    "a safety id": replace(PLAIN, safety_id=safety_id("acme", "user_123")),
+    "a safety id": replace(PLAIN, safety_id="0f" * 16),
     "tools": replace(PLAIN, tools=(LOOSE,)),
     "strict tools": replace(PLAIN, tools=(ORDER, LOOSE)),
     "a tool required, one at a time": replace(

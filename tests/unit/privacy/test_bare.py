@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from typing_extensions import override
 
 from actors.knowledge.embed import Embedder, Vectors
 from config.privacy import PrivacySettings
-from deployments.bare_logs import bare_logs
+from deployments.bare_logs import FRAMES_MAX, bare_logs
 from deployments.knowledge.discreet import DiscreetEmbedder
 from deployments.privacy.bare import Bare
 from deployments.privacy.find import Finder
@@ -49,6 +50,32 @@ def test_a_traceback_in_a_log_names_the_kind_and_not_the_value(written: io.Strin
         logging.getLogger("bare").exception("it failed")
     assert "'[EMAIL]'" in written.getvalue()
     assert EMAIL not in written.getvalue()
+
+
+def deep(levels: int) -> None:
+    """Fall down a hole of two steps, which no traceback folds into one line."""
+    deeper(levels - 1)
+
+
+def deeper(levels: int) -> None:
+    if not levels:
+        raise RecursionError(EMAIL)
+    deep(levels)
+
+
+@pytest.mark.parametrize("pii", ["seal", "off"])
+def test_a_recursion_is_logged_by_its_innermost_frames(
+    written: io.StringIO, pii: Literal["seal", "off"]
+) -> None:
+    """One request was 325 KB of log: it says no more than its end does."""
+    bare_logs(PrivacySettings(pii=pii))
+    try:
+        deep(200)
+    except RecursionError:
+        logging.getLogger("bare").exception("it failed")
+    assert written.getvalue().count("test_bare.py") == FRAMES_MAX
+    assert "raise RecursionError" in written.getvalue()
+    assert (EMAIL in written.getvalue()) is (pii == "off")
 
 
 def test_a_line_that_logging_cannot_format_is_left_to_logging(written: io.StringIO) -> None:

@@ -1,10 +1,13 @@
 """What a vendor's cloud reads at the gateway when it calls tools by itself: tokens, as in its prompt."""
 
+import re
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel
 
 from deployments.mcp_gateway.wire import CALLER
+from deployments.privacy.find import CORE
 from deployments.privacy.sealer import Sealer, aside
 
 if TYPE_CHECKING:
@@ -14,11 +17,19 @@ if TYPE_CHECKING:
     from deployments.mcp_gateway.caller import Caller
     from deployments.privacy.seal import Seal
 
+# What is no words of anybody: which kind a block is, of whom it is for, and what is not looked into.
+_AS_IT_IS = frozenset({"type", "mimeType", "data", "blob", "audience"})
+_BELOW = frozenset({"resource", "annotations"})
+_BRACKETED = re.compile(rf"\[({CORE})\]")
+# What RFC 3986 reserves; the letters, digits and four marks that it does not stay in any case.
+_OF_ADDRESSES = ":/?#[]@!$&'()*+,;="
+
 
 class HostedSeal:
     """Middleware of the protocol's server: it seals what goes to callers with a token of ours.
 
-    Whoever comes with a key of their own reads what they may read anywhere.
+    Whoever comes with a key of their own reads what they may read anywhere. Answers are all that
+    such a token gets: `wire` gives it no questions and no progress.
     """
 
     def __init__(self, sealer: Sealer) -> None:
@@ -36,8 +47,8 @@ class HostedSeal:
         )
         result = await call_next(ctx)
         body = _plain(result)
-        size = len(str(body.get("content"))) + len(str(body.get("structuredContent")))
-        return await aside(seal, size, lambda: _sealed(seal, body))
+        said = (body.get("content"), body.get("structuredContent"))
+        return await aside(seal, said, lambda: _sealed(seal, body))
 
 
 def _plain(result: "HandlerResult") -> dict[str, Any]:
@@ -57,9 +68,25 @@ def _sealed(seal: "Seal", body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _block(seal: "Seal", block: dict[str, Any]) -> dict[str, Any]:
-    told = dict(block)
-    if isinstance(block.get("text"), str):
-        told["text"] = seal.text(block["text"])
-    if isinstance(block.get("resource"), dict):
-        told["resource"] = _block(seal, block["resource"])
+    """A block so: every word in it, of whichever member, and of the resource within it."""
+    told = dict[str, Any]()
+    for name, value in block.items():
+        if name in _AS_IT_IS:
+            told[name] = value
+        elif name in _BELOW and isinstance(value, dict):
+            told[name] = _block(seal, value)
+        elif name == "uri" and isinstance(value, str):
+            told[name] = _address(seal, value)
+        else:
+            sealed = seal.json(value)
+            # A size or a priority is a number or is not there: a client refuses what is another thing.
+            if isinstance(sealed, str) == isinstance(value, str):
+                told[name] = sealed
     return told
+
+
+def _address(seal: "Seal", uri: str) -> str:
+    """An address so: as it would be read, and without brackets, for which a client would refuse it."""
+    plain = unquote(uri)
+    sealed = _BRACKETED.sub(r"\1", seal.text(plain))
+    return uri if sealed == plain else quote(sealed, safe=_OF_ADDRESSES)

@@ -134,7 +134,7 @@ class _Wire:
     ) -> CallToolResult | InputRequiredResult:
         caller, exchange = _caller(ctx), _exchange(ctx, params)
         state = params.request_state or ""
-        asked = state.startswith(_APPROVAL)
+        asked = state.startswith(_APPROVAL) and caller.only is None
         if asked:
             await self._settle(caller, state.removeprefix(_APPROVAL), params)
             exchange = replace(exchange, answers=None)
@@ -147,7 +147,7 @@ class _Wire:
         if outcome.needs_input is not None:
             return _of_the_tool(outcome.needs_input)
         approval = outcome.needs_approval
-        if approval is not None and not asked and _can_confirm(ctx, approval):
+        if approval is not None and not asked and _can_confirm(ctx, caller, approval):
             return _question(approval)
         return wire_result(outcome)
 
@@ -231,6 +231,10 @@ def _bound_to(ctx: _Context) -> str:
 
 
 def _exchange(ctx: _Context, params: InputResponseRequestParams) -> Exchange:
+    if _caller(ctx).only is not None:
+        # A vendor's cloud: nobody is in front of it to be asked, and what is told on the way, in
+        # questions or in errors, would reach it as it was said. As an answer it is sealed.
+        return Exchange(idempotency_key=_idempotency_key(ctx))
     state = params.request_state
     return Exchange(
         progress=ctx.session.report_progress,
@@ -255,9 +259,9 @@ def _of_the_tool(asks: InputRequiredResult) -> InputRequiredResult:
     return asks.model_copy(update={"request_state": _TOOLS_OWN + asks.request_state})
 
 
-def _can_confirm(ctx: _Context, approval: Approval) -> bool:
+def _can_confirm(ctx: _Context, caller: Caller, approval: Approval) -> bool:
     """Whether there is a human at the client whose word is enough, and a client that can ask them."""
-    if approval.state != "waiting" or not approval.can_confirm:
+    if caller.only is not None or approval.state != "waiting" or not approval.can_confirm:
         return False
     if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return False

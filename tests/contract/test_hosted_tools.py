@@ -1,5 +1,6 @@
 """Vendors that call tools by themselves: what they are sent, and what their token opens and does not."""
 
+import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from deployments.mcp_gateway.wire import mcp_server
 from deployments.platforms.registry import open_platform
 from deployments.security.gateway_tokens import LIFE_S, GatewayTokens, Granted
 from deployments.security.principal import Principal
+from deployments.security.seals import Seals
 from routing.clock import ManualClock, SystemClock
 from routing.errors import AccessError
 from tests.contract.test_platform import MODELS
@@ -204,7 +206,7 @@ async def test_a_token_opens_its_tools_for_its_customer_and_nothing_else(tmp_pat
 
 
 def test_a_token_ends_and_is_nobody_elses_to_make() -> None:
-    """After five minutes, under other keys, changed, of another kind or audience: nothing."""
+    """After five minutes, under other keys, changed or of another kind: nothing."""
     clock = ManualClock()
     tokens = GatewayTokens(KEYS, clock)
     granted = Granted(person("agent"), "user_123", None, frozenset({"tools__list_invoices"}))
@@ -215,18 +217,30 @@ def test_a_token_ends_and_is_nobody_elses_to_make() -> None:
     assert read.tools == granted.tools
     assert GatewayTokens([b"z" * 32], clock).read(token) is None
     assert GatewayTokens([b"z" * 32, *KEYS], clock).read(token) is not None
-    head, body, seal = token.split(".")
-    forged = [
-        "",
-        "x",
-        f"{head}.{body}.",
-        f"{head}.{body[:-2]}AA.{seal}",
-        f"{head}.{body}.{seal[:-2]}AA",
-    ]
-    none = "eyJhbGciOiJub25lIiwidHlwIjoic3VwcG9ydG1heC1tY3Arand0In0"
-    forged += [f"{none}.{body}.", f"{none}.{body}.{seal}", token + ".x", "a" * 10_000]
+    kind, version, sealed = token.split(".")
+    begins = f"{kind}.{version}."
+    forged = ["", "x", begins, f"{kind}.2.{sealed}", sealed, f"{begins}{sealed[:-4]}", token + ".x"]
+    at = len(sealed) // 2
+    for part in ("A" * 8, "B" * 8):
+        forged += [f"{begins}{part}{sealed[8:]}", f"{begins}{sealed[:at]}{part}{sealed[at + 8 :]}"]
+    forged += [begins + Seals(KEYS, "state").seal("{}", "supportmax/mcp"), "a" * 10_000]
+    forged += [f"{begins}{'a' * 10_000}", begins + "\u00fc" * 100]
     assert [tokens.read(one) for one in forged] == [None] * len(forged)
     clock.advance(LIFE_S - 1)
     assert tokens.read(token) is not None
     clock.advance(1)
     assert tokens.read(token) is None
+
+
+def test_a_vendor_does_not_read_in_its_token_for_whom_it_is() -> None:
+    """Not the customer, not the caller, not whose key it is, not what they may."""
+    who = Principal("acme", "okta:ann", frozenset({"supervisor"}), USES, owner="ada@example.com")
+    granted = Granted(who, "bob@example.com", "conv_77", frozenset({"tools__list_invoices"}))
+    token = GatewayTokens(KEYS, ManualClock()).mint(granted, USES)
+    read = token + "".join(
+        base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode("latin-1")
+        for part in token.split(".")
+        if len(part) % 4 != 1
+    )
+    told = ("acme", "okta:ann", "supervisor", "ada@", "bob@", "conv_77", "mcp:tools", "invoices")
+    assert [word for word in told if word in read] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from actors.audit import read_public_keys
-from actors.audit.anchor import Anchor
+from actors.audit.anchor import anchored_chains
 from actors.audit.indexing import index_all
 from actors.audit.ocsf import ocsf_line
 from actors.audit.verify import Report, verify
@@ -17,6 +17,7 @@ from actors.database.engine import open_database
 from actors.database.names_kept import names_kept
 from config.audit import AuditSettings
 from config.loader import load_settings
+from deployments.audit_witness import seen
 from deployments.auditing import heads_of, keys_of, on_record
 from deployments.boot import Boot
 from deployments.database import address_of
@@ -35,13 +36,16 @@ async def check(
 
     Raises:
         ConfigError: the keys cannot be read.
-        RequestError: there are no chains.
+        RequestError: there are no chains, or none of the heads that were named.
     """
     settings = _settings(boot)
+    # Held against nothing, a chain that was cut behind a seal is as whole as any.
+    if heads is not None and not anchored_chains(heads):
+        raise RequestError("no_heads", f"--heads {heads}: no head of any chain is in such a folder")
     keys = keys_of(boot, settings).public if public_key is None else read_public_keys(public_key)
     if folder is None:
-        seen = await _seen(boot)
-        reports = verify(boot.audit, heads or heads_of(boot, settings), keys, seen)
+        told = await seen(boot)
+        reports = verify(boot.audit, heads or heads_of(boot, settings), keys, told)
     else:
         reports = verify(folder, heads, keys)
     if not reports:
@@ -134,31 +138,20 @@ async def _found(
         await database.aclose()
 
 
-async def _seen(boot: Boot) -> dict[str, Anchor]:
-    """The heads up to which the database read each chain, whose folder is or was here."""
-    database = open_database(address_of(boot))
-    try:
-        await database.migrate()
-        positions = await AuditEvents(database).positions()
-    finally:
-        await database.aclose()
-    here = {path.name for path in boot.audit.iterdir()} if boot.audit.is_dir() else set()
-    return {
-        at.chain: Anchor(at.n, at.head, "the database's row of it")
-        for at in positions
-        if at.chain in here
-    }
-
-
 def _settings(boot: Boot) -> AuditSettings:
     return load_settings(boot.config, os.environ, boot.profile).settings.audit
 
 
 def _print(console: Console, report: Report) -> None:
     if not report.findings:
+        held = (
+            f"anchored at {report.anchored}"
+            if report.anchored
+            else "held against no head, so that its end may be missing"
+        )
         console.print(
             f"{report.chain}: {report.records} records in {report.files} files hold together; "
-            f"entry {report.entries}, anchored at {report.anchored}, head {report.head}",
+            f"entry {report.entries}, {held}, head {report.head}",
             soft_wrap=True,
             markup=False,
         )

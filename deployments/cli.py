@@ -13,8 +13,9 @@ from config.loader import located
 from deployments.arguments import PROFILES, make_parser
 from deployments.boot import Boot
 from deployments.last_start import last_start
+from deployments.started import is_about_data, must_have_started
 from routing.clock import SystemClock
-from routing.errors import AccessError, ConfigError, RequestError, SupportMaxError
+from routing.errors import ConfigError, RequestError, SupportMaxError
 from routing.period import parse_period
 from routing.policy import Strategy
 
@@ -27,17 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"the profile is one of {', '.join(PROFILES)}, not {asked.profile!r}")
     console = Console(stderr=True, highlight=False)
     try:
-        home = _home()
+        home = _home(asked)
         region = os.environ.get("SUPPORTMAX_REGION", "local")
         boot = Boot(home, asked.profile, _config(home, asked), region=region)
         try:
+            if is_about_data(asked):
+                must_have_started(boot)
             return _run(boot, asked, console)
         except ConfigError as error:
             raise located(boot.config, error) from error
     except (SupportMaxError, OSError) as error:
-        said = error.detail if isinstance(error, RequestError | AccessError) else str(error)
         console.print("[red]error[/]", end=" ")
-        console.print(said, soft_wrap=True, markup=False)
+        console.print(_said(error), soft_wrap=True, markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -75,9 +77,18 @@ def _run(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
     return status
 
 
-def _home() -> Path:
+def _said(error: SupportMaxError | OSError) -> str:
+    """In words: an error that carries more than those has them in `detail`, and prints as a tuple."""
+    if len(error.args) == 1 or type(error).__str__ is not Exception.__str__:
+        return str(error)
+    return getattr(error, "detail", None) or str(error)
+
+
+def _home(asked: argparse.Namespace) -> Path:
     home = Path(os.environ.get("SUPPORTMAX_HOME", ".supportmax")).resolve()
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # All others look at what is there, or write elsewhere.
+    if asked.command in {"drill", "run"}:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return home
 
 
@@ -289,9 +300,9 @@ def _drill(boot: Boot, asked: argparse.Namespace, console: Console) -> int:
 def _check(boot: Boot) -> int:
     from config.check import run  # noqa: PLC0415
     from config.loader import load_settings  # noqa: PLC0415
-    from deployments.preflight import preflight  # noqa: PLC0415
+    from deployments.preflight import doubts, preflight  # noqa: PLC0415
 
-    status, lines = run(boot.config, os.environ, boot.profile)
+    status, lines = run(boot.config, os.environ, boot.profile, doubts)
     if status == 0:
         preflight(boot, load_settings(boot.config, os.environ, boot.profile).settings)
     sys.stdout.write("\n".join(lines) + "\n")

@@ -18,6 +18,7 @@ class Stop:
         self.was_told_to_all = False
         """Whether a signal asked that others may have had too: a SIGTERM, which Ray's processes obey."""
         self._drains = False
+        self._breaks_off = False
         self._read, self._write = os.pipe()
 
     def wait(self, seconds: float) -> bool:
@@ -51,6 +52,18 @@ class Stop:
         finally:
             self._drains = False
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal that asks end what is inside too; whatever that raises then is nobody's."""
+        self._breaks_off = True
+        try:
+            yield
+        except (Exception, KeyboardInterrupt):
+            if not self.asked:
+                raise
+        finally:
+            self._breaks_off = False
+
     def _ask(self, number: int, frame: "FrameType | None") -> None:
         if self._drains:
             self._drains = False
@@ -58,3 +71,6 @@ class Stop:
         self.asked = True
         self.was_told_to_all |= number == signal.SIGTERM
         os.write(self._write, b"x")
+        if self._breaks_off:
+            self._breaks_off = False
+            raise KeyboardInterrupt

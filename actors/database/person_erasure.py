@@ -78,7 +78,7 @@ class PersonErasure:
             ConflictError: `legal_hold`.
             KeysUnavailable: it cannot be said what the person is sought by.
         """
-        known = sought(person, await self._database.sealing.to_seek(person.tenant))
+        known = sought(person, await self._database.sealing.to_find(person.tenant))
 
         def work(connection: Connection) -> ErasureRow | None:
             if is_held(connection, person.tenant, person.user_id):

@@ -37,7 +37,8 @@ class PersonRecords:
 
     async def counts(self, person: Person) -> dict[str, int]:
         """How many rows there are by section, empty ones left out; the same work for nobody."""
-        keys = await self._database.sealing.to_seek(person.tenant)
+        # Not `to_seek`: who mistypes a tenant would leave keys of it behind.
+        keys = await self._database.sealing.to_find(person.tenant)
         known = sought(person, keys)
 
         def work(connection: Connection) -> dict[str, int]:

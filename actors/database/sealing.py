@@ -50,6 +50,10 @@ class Sealing(Protocol):
         """Keys that seal, open and say what a text is sought by."""
         ...
 
+    async def to_find(self, tenant: str) -> Keys:
+        """The same where nothing is to be written: a tenant for whom nothing was ever sealed gets none."""
+        ...
+
 
 class Deriving(Protocol):
     """Keys derived from a tenant's own secret."""
@@ -82,6 +86,10 @@ class Unsealed:
         return self
 
     async def to_seek(self, tenant: str) -> "Unsealed":
+        """Itself."""
+        return self
+
+    async def to_find(self, tenant: str) -> "Unsealed":
         """Itself."""
         return self
 

@@ -66,6 +66,11 @@ class TenantKeys:
         """Whether a text was met whose key came into being after these were loaded."""
         return bool(self.unknown)
 
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing was ever sealed for the tenant, or sought by a hash."""
+        return not self.opening and not self.destroyed and self.secret is None
+
     def seal(self, place: Place, row: RowId, text: str) -> str:
         """The text as it is kept in that place.
 
@@ -126,10 +131,10 @@ class TenantKeys:
 
     def indexes_of(self, place: Place, text: str) -> Sequence[str]:
         """All that may stand in its place: before anything was sealed, the text itself."""
-        index = self.index_of(place, text)
+        index = () if self.is_none else (self.index_of(place, text),)
         if self.refuses_clear or text.startswith(INDEX_PREFIX):
-            return (index,)
-        return (index, text)
+            return index
+        return (*index, text)
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose, the same for the tenant in every process and at all times.

@@ -90,6 +90,11 @@ class KeyRing:
         await self._keys(tenant, "derive")
         return await self._keys(tenant, "seal")
 
+    async def to_find(self, tenant: str) -> TenantKeys:
+        """As `to_seek`, and nothing is made for a tenant without keys: what there is of it is in clear."""
+        keys = await self._keys(tenant, None)
+        return keys if keys.is_none else await self.to_seek(tenant)
+
     async def ready(self, tenant: str) -> None:
         """Have the tenant's secret at hand, made if there is none; raises as `to_open` does."""
         await self._keys(tenant, "derive")

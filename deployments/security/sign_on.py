@@ -4,6 +4,7 @@ What a browser brings back counts only together with the attempt it belongs to, 
 cookie of that browser, and lets somebody in once.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode, urlsplit
 
@@ -13,9 +14,10 @@ from authlib.integrations.httpx_client import (  # type: ignore[import-untyped]
     AsyncOAuth2Client,
 )
 
-from actors.database.sessions import Logout, SessionStore
+from actors.database.logouts import Logout
+from actors.database.sessions import SessionStore
 from config.identity import IdentityProvider
-from deployments.security.attempts import Attempts, Begun, Finished, again, fresh
+from deployments.security.attempts import LOGOUT_HELD_S, Attempts, Begun, Finished, again, fresh
 from deployments.security.bearer_tokens import Entitlements
 from deployments.security.compact import take_apart
 from deployments.security.discovery import Addresses, Directory
@@ -32,6 +34,8 @@ from deployments.security.trail import Trail
 from routing.clock import Clock
 from routing.errors import AccessError
 
+_log = logging.getLogger(__name__)
+
 # RFC 6749 bounds neither; providers' codes have up to 2 KB.
 CODE_MAX = 4096
 """Characters of what a provider gives for a sign-on."""
@@ -42,6 +46,11 @@ _ERRORS = frozenset({
     "server_error", "temporarily_unavailable", "interaction_required", "login_required",
     "account_selection_required", "consent_required", "invalid_request_uri", "invalid_request_object",
     "request_not_supported", "request_uri_not_supported", "registration_not_supported",
+})  # fmt: skip
+# RFC 6749, 5.2: why a code is not exchanged. What else a provider says there is its own free text.
+_REFUSALS = frozenset({
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+    "invalid_scope",
 })  # fmt: skip
 
 
@@ -116,7 +125,8 @@ class SignOn:
         cookies of its attempts. One that came to nothing, the provider being away, may come again.
 
         Raises:
-            AccessError: somebody else's attempt, a used one, or not what the provider says.
+            AccessError: somebody else's attempt, a used one, or not what the provider says, or it has
+                signed them off since the attempt began.
             IdentityProviderUnavailable: the provider cannot be asked.
         """
         try:
@@ -155,6 +165,8 @@ class SignOn:
             found.session,
             id_token,
             signed_on_at=found.at,
+            # An ID token is made when its code is exchanged, which says nothing of when that was given.
+            vouched_at=attempt.begun_at,
         )
         if previous:
             await self._sessions.end(previous)
@@ -198,8 +210,10 @@ class SignOn:
             told.token_id,
             now + 2 * LOGOUT_LIFE_S,
             provider.tenant,
-            told.subject,
+            told.subject and self._sessions.named(provider.tenant, told.subject),
             told.session,
+            now,
+            now + LOGOUT_HELD_S,
         )
         ended = await self._store.end_by_provider(logout, now)
         if ended is None:
@@ -228,6 +242,7 @@ class SignOn:
                 addresses.token, grant_type="authorization_code", code=code, code_verifier=verifier
             )
         except AuthlibBaseError as error:
+            self._note_refusal(provider, error.error)
             raise again(f"{provider.name} refuses the code") from error
         except (httpx2.HTTPError, ValueError, TypeError, RecursionError) as error:
             # The last is what ten thousand brackets make of a reader of JSON.
@@ -237,6 +252,16 @@ class SignOn:
         if not isinstance(id_token, str):
             raise again(f"{provider.name} sent no ID token")
         return id_token, access_token if isinstance(access_token, str) else None
+
+    def _note_refusal(self, provider: IdentityProvider, said: object) -> None:
+        """Put on record that a code was refused; who signs on can do nothing about most reasons."""
+        reason = said if isinstance(said, str) and said in _REFUSALS else "code_refused"
+        self._trail.sign_on_refused(provider.tenant, provider.name, reason)
+        if reason == "invalid_client":
+            message = (
+                "nobody signs on by %s: it does not take our client_id with this client_secret"
+            )
+            _log.error(message, provider.name)
 
     async def _told(
         self,

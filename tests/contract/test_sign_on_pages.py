@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from config.settings import Settings
 from deployments.ingress import problem
+from deployments.ingress.auth_password import LOGIN_BYTES
 from deployments.ingress.pages import readable
 from routing.errors import AccessError
 from tests.contract.sign_on_world import Site, site
@@ -115,3 +116,13 @@ async def test_who_shows_nothing_is_told_every_way_in(world: Site) -> None:
     assert all(
         way in detail for way in ("API key", "access token", "session", "X-API-Key", "Bearer")
     )
+
+
+async def test_a_stranger_is_told_little_of_a_body_that_is_wrong(world: Site) -> None:
+    """Nobody has said who they are, so what they send is little to read and little to answer."""
+    body = {f"x{index}": 0 for index in range(1_000)}
+    refusal = await world.http.post("/auth/sso/login", json=body)
+    assert (refusal.status_code, refusal.json()["errors"][0]["pointer"]) == (422, "")
+    assert len(refusal.content) < 500
+    larger = {"provider": "acme", "next": "x" * LOGIN_BYTES}
+    assert (await world.http.post("/auth/sso/login", json=larger)).status_code == 413

@@ -1,6 +1,7 @@
 """The audit command, on a data directory of its own, with what `keys` puts on record there."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -12,9 +13,9 @@ from routing.clock import SystemClock, rfc3339
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: Callable[[Path], Path]) -> Path:
     monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path))
-    return tmp_path
+    return begun(tmp_path)
 
 
 @pytest.fixture
@@ -155,6 +156,24 @@ def test_a_truncated_chain_is_found_by_the_database_where_heads_went_with_it(
     assert "truncated" in capsys.readouterr().out
 
 
+def test_a_chain_that_is_gone_with_its_heads_is_missed_by_the_database(
+    home: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also after the next process has begun another, which holds together."""
+    gone = chain(home).parent.name
+    assert main(["audit", "search"]) == 0
+    shutil.rmtree(home / "audit-heads")
+    shutil.rmtree(home / "audit")
+    capsys.readouterr()
+    assert main(["audit", "verify"]) == 1
+    assert f"{gone}: chain missing: " in capsys.readouterr().out
+    assert main(["keys", "create", "another"]) == 0
+    assert main(["audit", "verify"]) == 1
+    told = capsys.readouterr().out
+    assert f"{gone}: chain missing: " in told
+    assert "hold together" in told
+
+
 def test_a_copy_is_verified_with_the_public_key_alone(
     home: Path, key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +191,37 @@ def test_a_copy_is_verified_with_the_public_key_alone(
     assert main(["audit", "verify", str(copy)]) == 1
     assert "wrong signature" in capsys.readouterr().out
     assert main(["audit", "verify", str(tmp_path / "nothing")]) == 1
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty folder", "a chain's folder", "a file"])
+def test_heads_that_are_not_where_they_are_said_to_be_are_missed(
+    home: Path, key: str, there: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cut chain, held against nothing, would be told to hold together: a slip in a path is an error."""
+    [own] = (home / "audit-heads").iterdir()
+    path = {"a chain's folder": own, "a file": home / "audit.pub"}.get(there, tmp_path / "headz")
+    if there == "an empty folder":
+        path.mkdir()
+    copy = tmp_path / "copy"
+    shutil.copytree(home / "audit", copy)
+    [cut] = copy.glob("*/000001.jsonl")
+    cut.write_bytes(b"".join(cut.read_bytes().splitlines(keepends=True)[:4]))
+    for folder in ([], [str(copy)]):
+        assert main(["audit", "verify", *folder, "--heads", str(path)]) == 1
+        told = capsys.readouterr()
+        assert str(path) in told.err
+        assert told.out == ""
+
+
+def test_a_chain_that_was_held_against_no_head_is_said_to_be(
+    home: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a copy without heads the end may be missing, and nobody reads that out of a zero."""
+    copied = ["audit", "verify", str(home / "audit")]
+    assert main(copied) == 0
+    assert "held against no head, so that its end may be missing" in capsys.readouterr().out
+    assert main([*copied, "--heads", str(home / "audit-heads")]) == 0
+    assert ", anchored at " in capsys.readouterr().out
 
 
 def test_the_export_is_lines_of_ocsf(key: str, capsys: pytest.CaptureFixture[str]) -> None:

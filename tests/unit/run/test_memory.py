@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from actors.database import NewTurn, open_database
+from actors.database.data_keys import DataKeys
 from actors.memory import Said, make_memory
 from actors.window_store import InProcessWindows
 from deployments.cli import main
@@ -43,6 +44,25 @@ def test_a_customer_is_shown_and_erased(home: Path, capsys: pytest.CaptureFixtur
     assert (erased["erased"]["facts"], erased["complete"]) == (1, True)
     assert main(["memory", "show", "ann"]) == 0
     assert capsys.readouterr().out == ""
+
+
+async def test_a_tenant_that_was_mistyped_is_left_without_keys(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who asks about nobody makes nothing: `data reseal` would carry a key of such a tenant for ever."""
+    for command in ("user export", "user erase", "memory show", "memory erase"):
+        group, action = command.split()
+        named = ["--tenant", "nortwind"]
+        asked = (
+            ["user", action, "ann", *named] if group == "user" else [group, *named, action, "ann"]
+        )
+        await asyncio.to_thread(main, asked)
+    assert "nothing is stored about such a person of nortwind" in capsys.readouterr().err
+    database = open_database(home / "supportmax.sqlite")
+    try:
+        assert await DataKeys(database).keys("nortwind") == []
+    finally:
+        await database.aclose()
 
 
 def test_an_erasure_is_on_record_before_it_is_made(

@@ -28,6 +28,26 @@ def test_a_signal_is_a_wish_that_can_be_waited_for(number: signal.Signals) -> No
         assert stop.was_told_to_all is (number == signal.SIGTERM)
 
 
+def test_what_is_broken_off_at_once_ends_with_the_wish_and_no_other_way() -> None:
+    """A second signal breaks off nothing more; without one what is raised inside is told."""
+    passed = []
+    with Stop() as stop:
+        with pytest.raises(OSError, match="no port"), stop.at_once():
+            raise OSError("no port is free")
+        with stop.at_once():
+            os.kill(os.getpid(), signal.SIGINT)
+            passed.append("it went on")
+        os.kill(os.getpid(), signal.SIGINT)
+        passed.append("the stop went on")
+        assert stop.asked
+    with Stop() as stop, stop.at_once():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise OSError("a part of it is gone") from None
+    assert passed == ["the stop went on"]
+
+
 def test_a_second_one_ends_the_drain_and_a_third_nothing() -> None:
     """Who does not want to wait for answers under way need not; the rest of the stop is whole."""
     passed = []

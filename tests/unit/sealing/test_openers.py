@@ -10,6 +10,7 @@ WITHOUT_TEXTS = {
     "actors/coordinator/actor.py",
     "actors/knowledge/actor.py",
     "deployments/audit_command.py",
+    "deployments/audit_witness.py",
     "deployments/first_start.py",
     "deployments/ingress/server.py",
     "deployments/keys.py",

@@ -69,7 +69,7 @@ async def write_everything(database: Database, tenant: str = "acme") -> str:
     )  # fmt: skip
     approvals = Approvals(database)
     await approvals.request(asked)
-    await approvals.decide(tenant, "ap", "approved", "bob", ("admin",), 2.0)
+    await approvals.decide(tenant, "ap", "approved", "bob", "bob", ("admin",), 2.0)
     assert await approvals.spend(tenant, "ap", 3.0)
     await approvals.finish(tenant, "ap", {"told": CANARY}, 4.0, is_error=False)
     fresh = await Idempotency(database).begin(tenant, "k", "hash", 1.0)

@@ -57,6 +57,20 @@ async def test_processes_that_begin_at_once_agree_on_one_key(
     assert all(keys.open(TEXT, ROW, sealed) == "hello" for keys in made)
 
 
+async def test_who_looks_for_somebody_makes_no_keys_and_misses_none_that_were_made_a_moment_ago(
+    database: Database, provider: LocalProvider, clock: ManualClock
+) -> None:
+    """Also not where this process has held the tenant's other keys for a while."""
+    looks, writes = ring_over(database, provider, clock), ring_over(database, provider, clock)
+    assert (await looks.to_find("acme")).indexes_of(TEXT, "ann") == ("ann",)
+    assert await DataKeys(database).keys("acme") == []
+    await looks.to_seal("acme")
+    index = (await writes.to_seek("acme")).index_of(TEXT, "ann")
+    assert (await looks.to_find("acme")).indexes_of(TEXT, "ann") == (index, "ann")
+    refusing = ring_over(database, provider, clock, refuses_clear=True)
+    assert (await refusing.to_find("nobody")).indexes_of(TEXT, "ann") == ()
+
+
 async def test_a_tenant_for_whom_nothing_was_sealed_costs_the_provider_nothing(
     database: Database, provider: LocalProvider, clock: ManualClock
 ) -> None:

@@ -242,7 +242,7 @@ async def test_a_question_of_the_agent_ends_its_turn_at_once(simulators: Simulat
 async def test_what_was_said_whole_by_the_deadline_is_the_answer(simulators: Simulators) -> None:
     """An agent that never says it has ended is not punished for it."""
     await simulators.script(DIRECT_LINE, {"kind": "text", "text": "Five days."})
-    reply = await ask(simulators.connection(DIRECT_LINE), deadline_s=1.0, quiet_period_s=LONG_S)
+    reply = await ask(simulators.connection(DIRECT_LINE), deadline_s=4.0, quiet_period_s=LONG_S)
     assert reply.text == "Five days."
 
 

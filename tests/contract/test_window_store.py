@@ -1,6 +1,7 @@
 """The store of windows keeps its promises in this process, in one Redis and in a cluster of three."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -147,7 +148,12 @@ async def test_a_frozen_redis_costs_one_caller_its_time_and_the_next_nothing(
         clock, loop = ManualClock(), asyncio.get_running_loop()
         store = RedisWindows(RedisOptions((server.url,), is_cluster=False), clock)
         await store.start()
-        await filled(store, KEY, b"i 1 a")
+        # What is measured is the silence: what comes before it has all the time it needs.
+        patient = RedisWindows(RedisOptions((server.url,), is_cluster=False), clock, PATIENT_S)
+        await patient.start()
+        await filled(patient, KEY, b"i 1 a")
+        await patient.aclose()
+        assert await read_again(store, clock) == [b"i 1 a"]
         server.freeze()
         began = loop.time()
         with pytest.raises(StoreUnavailable):
@@ -158,9 +164,17 @@ async def test_a_frozen_redis_costs_one_caller_its_time_and_the_next_nothing(
             with pytest.raises(StoreUnavailable):
                 await store.read(KEY)
         server.thaw()
-        clock.advance(2.0)
-        assert await store.read(KEY) == [b"i 1 a"]
+        assert await read_again(store, clock) == [b"i 1 a"]
         await store.aclose()
+
+
+async def read_again(store: WindowStore, clock: ManualClock) -> list[bytes]:
+    """What a store reads in the end: on busy cores its time for one answer may be over before."""
+    async with asyncio.timeout(PATIENT_S):
+        while True:
+            clock.advance(2.0)
+            with contextlib.suppress(StoreUnavailable):
+                return list(await store.read(KEY))
 
 
 async def test_a_reply_nobody_waited_for_is_given_to_nobody_else(single: RedisServer) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -73,7 +75,7 @@ def test_make_run_works_in_a_fresh_copy_and_the_shown_questions_are_answered(
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
-    port = "8931"
+    port = str(free_port())
     environment = {**_without_keys(), "PATH": _path_without_uv()}
     environment.pop("SUPPORTMAX_HOME", None)
     with (tmp_path / "log").open("wb") as log:

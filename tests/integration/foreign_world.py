@@ -59,6 +59,17 @@ _STILL_S, _SETTLED_S = 1.5, 40.0
 _FOLLOWS = frozenset({"audit_event", "budget_lease"})
 
 
+SHARED_KINDS = frozenset({
+    "answer", "budget", "conversation", "customer", "decision", "group", "item", "person",
+    "response", "scim_group", "scim_user", "subject", "thread",
+})  # fmt: skip
+"""What both of them have."""
+KINDS = tuple(sorted(
+    SHARED_KINDS | {"approval", "invoice", "key", "order", "run", "runbook", "server"}
+))  # fmt: skip
+"""What the victim has."""
+
+
 @dataclass(frozen=True)
 class Victim:
     """The names under which the victim's things are kept, by kind, and what only the victim knows."""
@@ -108,6 +119,7 @@ async def settle_in(product: Product) -> Victim:
     async with product.http(await key_of(product, VICTIM, "provisioner")) as http:
         ids |= await _by_scim(http, ids)
     ids |= await _by_mcp(product, runbook, ids["conversation"])
+    assert ids.keys() == set(KINDS)
     return Victim(ids, frozenset({TEXT, made.secret, myself}))
 
 
@@ -117,7 +129,9 @@ async def settle_in_beside(product: Product) -> Mapping[str, str]:
     async with product.http(await key_of(product, RIVAL)) as http:
         ids |= await _by_http(http, ids, "rhubarb")
     async with product.http(await key_of(product, RIVAL, "provisioner")) as http:
-        return ids | await _by_scim(http, ids)
+        ids |= await _by_scim(http, ids)
+    assert ids.keys() == SHARED_KINDS
+    return ids
 
 
 def _named(word: str) -> dict[str, str]:

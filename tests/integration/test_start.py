@@ -12,6 +12,8 @@ import pytest
 from tests.ports import free_port
 from tests.product import LOOK_S, START_S, Product, refused, starting, wait_until_gone
 
+# Of a start that is broken off; on two busy cores Ray's own end takes some of it.
+SOON_S = 20.0
 # A start with fewer processes: what is looked at does not hang on their number.
 ONE_PLATFORM = "platforms:\n  openai: {enabled: true}\n"
 
@@ -99,6 +101,24 @@ def test_what_stops_every_replica_is_told_in_its_own_words_and_nothing_stays(
         [told] = [line for line in product.said.splitlines() if line.startswith("error")]
         assert told == f"error the replicas did not start: {garbage}: is no certificate in PEM"
         assert "Traceback" not in product.said
+        wait_until_gone(product)
+
+
+def test_ctrl_c_while_ray_starts_ends_it_soon_and_in_no_other_words(tmp_path: Path) -> None:
+    """A terminal sends it to Ray's processes too, of which the dashboard dies of it."""
+    path = tmp_path / "one.yaml"
+    path.write_text(ONE_PLATFORM)
+    with starting(path) as product:
+        until = time.monotonic() + START_S
+        while not product.processes("dashboard/dashboard.py"):
+            assert product.process.poll() is None, product.said
+            assert time.monotonic() < until, product.said
+            time.sleep(LOOK_S)
+        os.killpg(product.process.pid, signal.SIGINT)
+        asked_at = time.monotonic()
+        assert product.wait() == 0, product.said
+        assert time.monotonic() - asked_at < SOON_S
+        assert [line for line in product.said.splitlines() if " of 5: " not in line] == []
         wait_until_gone(product)
 
 

@@ -108,7 +108,8 @@ async def test_a_turn_is_never_kept_without_its_taint_however_slow_the_rest(
 async def test_a_conversation_erased_during_an_answer_stays_erased_and_the_answer_is_given(
     tmp_path: Path,
 ) -> None:
-    model = Scripted([says("Hello.")], [asks(REFUND)], [0.5, says("It was refunded.")])
+    erased = asyncio.Event()
+    model = Scripted([says("Hello.")], [asks(REFUND)], [erased, says("It was refunded.")])
     async with acting(tmp_path, {"openai": model}) as world:
         of = (await world.ask("Hello")).conversation_id
         answering = asyncio.create_task(world.ask(QUESTION, conversation_id=of))
@@ -116,6 +117,7 @@ async def test_a_conversation_erased_during_an_answer_stays_erased_and_the_answe
             while len(model.asked) < 3:  # noqa: ASYNC110  the model is a script and tells nobody
                 await asyncio.sleep(0.01)
         assert await world.agent._episodes._conversations.delete("northwind", of)
+        erased.set()
         answer = await answering
         assert answer.reply.text == "It was refunded."
         assert "conversation" in answer.context.degraded

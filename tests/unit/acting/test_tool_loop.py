@@ -242,7 +242,7 @@ async def test_a_tool_that_hangs_does_not_outlive_the_answers_time(tmp_path: Pat
 
     shop = Shop(tool("pay", side_effect="write"), does=never)
     model = Scripted([asks(("shop__pay", {}))], [says("Never said.")])
-    async with acting(tmp_path, {"openai": model}, servers=[shop], deadline_s=0.5) as world:
+    async with acting(tmp_path, {"openai": model}, servers=[shop], deadline_s=2.0) as world:
         answer = await world.ask("Pay it.")
     assert answer.to_json()["finish_reason"] == "time_limit"
     assert [made.status for made in answer.calls] == ["unknown"]

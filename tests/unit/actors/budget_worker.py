@@ -1,7 +1,8 @@
-"""A process that spends: `python -m tests.unit.actors.budget_worker DATABASE CHARGES REQUESTS NAME`.
+"""A process that spends: `python -m tests.unit.actors.budget_worker DATABASE CHARGES REQUESTS NAME AHEAD`.
 
 It is a replica without HTTP: a road over platforms that charge what an answer can cost at most
 into the file CHARGES before they give it, and a coordinator of its own over the same database.
+Its clock is AHEAD seconds before the machine's time, so that no day ends while it spends.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from deployments.agent.witness import Witness
 from deployments.platforms.base import Platform
 from routing.budget import Claim, Payer, Standing
 from routing.catalog import Catalog
-from routing.clock import SystemClock
+from routing.clock import Clock, SystemClock
 from routing.errors import (
     BudgetExceeded,
     BudgetUnavailable,
@@ -57,10 +58,21 @@ INPUT_TOKENS = TaskFacts(500, len(REQUEST.messages) + 1, REQUEST.max_tokens).inp
 LOST = (ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.STREAM_TRUNCATED, ErrorKind.BAD_REPLY)
 
 
+class Ahead(SystemClock):
+    """The machine's clock, so many seconds before its time."""
+
+    def __init__(self, by_s: float) -> None:
+        self.by_s = by_s
+
+    @override
+    def now(self) -> float:
+        return super().now() + self.by_s
+
+
 class Owner(Lender):
     """A coordinator that is away now and then: before it has lent, or after."""
 
-    def __init__(self, database: Database, clock: SystemClock, chance: random.Random) -> None:
+    def __init__(self, database: Database, clock: Clock, chance: random.Random) -> None:
         self._owner = BudgetOwner(BudgetBooks(database))
         self._clock = clock
         self._chance = chance
@@ -131,9 +143,9 @@ class Nothing:
         pass
 
 
-async def spend(database: Database, charges: int, requests: int, name: str) -> None:
+async def spend(database: Database, charges: int, requests: int, name: str, clock: Clock) -> None:
     """Ask so many questions at once; say how each ended."""
-    clock, chance = SystemClock(), random.Random(name)  # noqa: S311
+    chance = random.Random(name)  # noqa: S311
     board, nothing = Seen(), cast("Any", Nothing())
     catalog = Catalog((platform("openai"), platform("anthropic")))
     owner = Owner(database, clock, chance)
@@ -172,7 +184,7 @@ def _fields(request: ChatRequest) -> dict[str, Any]:
     return {name: getattr(request, name) for name in request.__dataclass_fields__}
 
 
-async def main(address: str, charges: str, requests: str, name: str) -> None:
+async def main(address: str, charges: str, requests: str, name: str, ahead_s: str) -> None:
     """As the first lines say."""
     # A thousand requests at once on a busy machine are not to be taken for a coordinator's absence.
     budgets.REFILL_S = 30.0
@@ -180,7 +192,7 @@ async def main(address: str, charges: str, requests: str, name: str) -> None:
     file = os.open(charges, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(1, b"ready\n")
     sys.stdin.readline()  # all begin at once: the first alone would take every lease with him
-    await spend(database, file, int(requests), name)
+    await spend(database, file, int(requests), name, Ahead(float(ahead_s)))
     await database.aclose()
 
 

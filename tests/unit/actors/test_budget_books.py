@@ -16,7 +16,7 @@ from actors.database.budget_books import KEPT_DAYS, BudgetBooks
 from actors.database.budgets import MADE_MAX, BudgetDefinitions
 from routing.budget import DAY_S, FORGET_S, LEASE_TTL_S, Budget, Claim, Key, Scope, to_pico
 from routing.clock import SystemClock
-from tests.unit.actors.budget_worker import USERS
+from tests.unit.actors.budget_worker import USERS, Ahead
 
 ROOT = Path(__file__).parents[3]
 NOW = 20_000.0 * DAY_S + 3_600.0
@@ -136,11 +136,12 @@ async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_b
     for budget in budgets:
         await definitions.put(budget)
     charges = tmp_path / "charges"
+    clock = Ahead(NOW - SystemClock().now())
     workers = [
         subprocess.Popen(  # noqa: ASYNC220  reading their first lines is the wait
             [
                 sys.executable, "-m", "tests.unit.actors.budget_worker",
-                str(database.address), str(charges), "200", f"w{number}",
+                str(database.address), str(charges), "200", f"w{number}", str(clock.by_s),
             ],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
@@ -168,7 +169,7 @@ async def test_a_thousand_requests_of_killed_and_living_processes_overspend_no_b
     }  # fmt: skip
     assert max(by_user.values()) <= budgets[1].limit_pico
     assert by_user.total() <= budgets[0].limit_pico
-    later = SystemClock().now() + LEASE_TTL_S + 1
+    later = clock.now() + LEASE_TTL_S + 1
     books = await BudgetBooks(database).books("acme", budgets, later)
     assert books["t"]["acme"].spent_at(later) >= by_user.total()
     for user, book in books["u"].items():

@@ -32,8 +32,8 @@ from routing.plan import AttemptPlan, PlannedAttempt
 from tests.unit.routing.worlds import CHEAP, platform
 from tests.unit.virtual_time import LoopClock
 
-Step = str | float | ChatReply | Exception
-"""Of an answer: more text, a pause in seconds, the whole reply, or what goes wrong."""
+Step = str | float | asyncio.Event | ChatReply | Exception
+"""Of an answer: more text, a pause in seconds or until an event, the whole reply, or what goes wrong."""
 
 
 class Scripted(Platform):
@@ -66,6 +66,8 @@ class Scripted(Platform):
                         yield TextDelta(text)
                     case float(pause_s):
                         await asyncio.sleep(pause_s)
+                    case asyncio.Event():
+                        await step.wait()
                     case ChatReply() as whole:
                         yield ReplyDone(whole)
                     case error:

@@ -25,6 +25,7 @@ from deployments import haproxy
 from deployments.security.client_address import client_address
 from deployments.security.peer import HEADER, Peer
 from deployments.security.request_ids import REQUEST_ID, USUAL
+from tests.ports import free_port
 
 START_S = 20.0
 CONFIGURATION = """\
@@ -59,11 +60,6 @@ class World:
         return told
 
 
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     start = haproxy.script(tmp_path)
@@ -89,7 +85,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             log_config=None,
         )
     )
-    front, other = port(), port()
+    front, other = free_port(), free_port()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         behind = int(listening.getsockname()[1])
         served = asyncio.create_task(server.serve(sockets=[listening]))
@@ -207,9 +203,9 @@ async def test_haproxy_does_not_outlive_its_owner_nor_its_watch_haproxy(
     """However the owner ended: nobody is left to hold the port, and nobody to look after nobody."""
     start = haproxy.script(tmp_path)
     assert start is not None
-    front = port()
+    front = free_port()
     file = tmp_path / "haproxy.cfg"
-    file.write_text(CONFIGURATION.format(port=front, other=port(), behind=port()))
+    file.write_text(CONFIGURATION.format(port=front, other=free_port(), behind=free_port()))
     owner = await asyncio.create_subprocess_exec("sleep", "600")
     process = await asyncio.create_subprocess_exec(
         str(start), "-db", "-f", str(file),

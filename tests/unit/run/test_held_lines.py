@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import anyio
 import pytest
 
 from deployments import flags, haproxy
+from tests.ports import free_port
 
 START_S = 20.0
 # Of the lines as they are, in haste: a test does not wait for ten seconds.
@@ -63,17 +63,12 @@ class World:
             writer.close()
 
 
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     start = haproxy.script(tmp_path, CONNECTIONS)
     assert start is not None
     hasten(tmp_path / haproxy.SECRET)
-    world = World(port(), asyncio.Queue(), asyncio.Event())
+    world = World(free_port(), asyncio.Queue(), asyncio.Event())
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

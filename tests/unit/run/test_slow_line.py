@@ -15,8 +15,9 @@ from deployments.ingress import api, routes
 from deployments.ingress.routes import Call, Operation
 from deployments.ingress.schema import ChatBody, Health
 from deployments.security import timely
+from tests.ports import free_port
 from tests.unit.ingress.test_routes import PERMISSIONS, authenticate
-from tests.unit.run.test_held_lines import CONFIGURATION, START_S, port
+from tests.unit.run.test_held_lines import CONFIGURATION, START_S
 
 WITHIN_S = 0.5
 HEAD = (
@@ -54,7 +55,7 @@ async def test_a_body_that_trickles_in_is_refused_at_its_time_and_the_line_is_cl
     )
     app = api.application([row], authenticate, PERMISSIONS, max_body_bytes=2_000)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-    start, front, file = haproxy.script(tmp_path), port(), tmp_path / "haproxy.cfg"
+    start, front, file = haproxy.script(tmp_path), free_port(), tmp_path / "haproxy.cfg"
     with socket.create_server(("127.0.0.1", 0)) as listening:
         behind = int(listening.getsockname()[1])
         served = asyncio.create_task(server.serve(sockets=[listening]))

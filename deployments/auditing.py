@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from actors.audit import AuditKeys, AuditLog, make_keys, open_chain, read_keys
 from actors.audit.anchor import Anchoring, process_name
@@ -20,12 +20,15 @@ from deployments.security.trail import Deed, Trail
 from routing.clock import Clock
 from routing.errors import SupportMaxError
 
+Role = Literal["ingress", "mcp", "cli"]
+"""The kinds of processes that have a log, as their chains are called."""
+
 
 class AuditDesk:
     """Everything a process needs to put deeds on record; `trail` is what the rest of it is given."""
 
     def __init__(
-        self, boot: Boot, settings: AuditSettings, role: str, database: Database, clock: Clock
+        self, boot: Boot, settings: AuditSettings, role: Role, database: Database, clock: Clock
     ) -> None:
         """Read the keys and begin, on the running event loop. A folder that cannot be written refuses changes, not the start.
 
@@ -34,7 +37,7 @@ class AuditDesk:
         """
         keys = keys_of(boot, settings)
         heads = heads_of(boot, settings)
-        _make(boot.audit, heads)
+        _make(boot, settings)
         name = process_name(role)
         self._log = AuditLog(lambda: open_chain(boot.audit, name, keys, clock), clock)
         self.events = AuditEvents(database)
@@ -43,6 +46,11 @@ class AuditDesk:
         self._indexing = Indexing(self._log, boot.audit, self.events, clock)
         self._anchoring.start()
         self._indexing.start()
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What does not work as it should, in a word each."""
+        return ("audit_heads",) if self._anchoring.is_failing else ()
 
     async def aclose(self) -> None:
         """Write what waits, and everything that follows from it; before the database is closed."""
@@ -79,8 +87,9 @@ async def on_record(
     """
     settings = load_settings(boot.config, os.environ, boot.profile).settings.audit
     keys, heads = keys_of(boot, settings), heads_of(boot, settings)
-    _make(boot.audit, heads)
-    name = process_name("cli")
+    _make(boot, settings)
+    role: Role = "cli"
+    name = process_name(role)
     log = AuditLog(lambda: open_chain(boot.audit, name, keys, clock), clock)
     trail, who = Trail(log, keys, clock), Principal(tenant, f"{MACHINE}{os.getuid()}")
     try:
@@ -116,8 +125,13 @@ def heads_of(boot: Boot, settings: AuditSettings) -> Path:
     return boot.audit_heads if configured is None else Path(configured)
 
 
-def _make(*folders: Path) -> None:
-    """Where it fails, the first commit says why."""
-    for folder in folders:
+def _make(boot: Boot, settings: AuditSettings) -> None:
+    """Where it fails, the first commit says why.
+
+    A folder for heads that is the configuration's is not made: where it is a volume that is not
+    mounted, they would go to the very disk they are to be kept away from.
+    """
+    own = [boot.audit, *([boot.audit_heads] if settings.heads_folder is None else [])]
+    for folder in own:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from actors.database.accounts import Accounts, ApiKey
 from actors.database.engine import Database, open_database
 from actors.subjects import API_KEY
+from config.identity import identities_of
 from config.loader import load_settings
+from config.scim import directories_of
+from config.settings import Settings
 from deployments.auditing import on_record
 from deployments.boot import Boot
 from deployments.database import address_of
 from deployments.security.client_address import networks_of
+from deployments.security.naming import Names
 from deployments.security.pepper import make_pepper, read_pepper
 from deployments.security.rbac import roles_of
 from routing.clock import Clock, rfc3339
@@ -66,7 +70,7 @@ async def create(
         async with on_record(boot, tenant, "keys create", clock, intent=intent) as recorded:
             made = await _accounts(boot, database).create_key(
                 tenant, name, frozenset(roles), now, expires_at, scopes or None, networks or None,
-                person,
+                _named(settings, tenant, person),
             )  # fmt: skip
             recorded.words.append(f"{API_KEY}{made.key.key_id}")
     finally:
@@ -100,7 +104,8 @@ async def rotate(
         ConflictError: it was replaced a moment ago, and both keys still open.
     """
     _must_be_somebody(person)
-    database = open_database(address_of(boot))
+    settings = load_settings(boot.config, os.environ, boot.profile).settings
+    database = open_database(address_of(boot, settings))
     try:
         await database.migrate()
         now = clock.now()
@@ -114,8 +119,9 @@ async def rotate(
         intent = [f"overlap_s:{overlap_s:.0f}"]
         async with on_record(boot, tenant, "keys rotate", clock, key_id, intent) as recorded:
             made = await accounts.replace_key(
-                tenant, key_id, now, overlap_s, None if life_s is None else now + life_s, owner
-            )
+                tenant, key_id, now, overlap_s, None if life_s is None else now + life_s,
+                _named(settings, tenant, owner),
+            )  # fmt: skip
             if made is None:
                 raise _unknown(tenant, key_id)
             recorded.words.extend([f"{API_KEY}{made.key.key_id}", f"replaces:{API_KEY}{key_id}"])
@@ -150,6 +156,13 @@ def _must_be_somebody(person: str | None) -> None:
     if person is not None and not _PERSON.fullmatch(person):
         message = "write a person as /auth/user/permissions shows them, like okta:00u1a2b3"
         raise RequestError("invalid_person", message)
+
+
+def _named(settings: Settings, tenant: str, person: str | None) -> str | None:
+    """Somebody as the service names them, if they are anybody."""
+    if person is None:
+        return None
+    return Names(directories_of(settings, identities_of(settings))).of(tenant, person)
 
 
 def _ended(key: ApiKey) -> str:

@@ -8,11 +8,11 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from rich.console import Console
@@ -24,8 +24,10 @@ from deployments import first_start, flags, haproxy
 from deployments.banner import banner
 from deployments.boot import SIMULATOR_KEY, Boot
 from deployments.database import address_of
+from deployments.family import below, ended_after
 from deployments.last_start import note_start
-from deployments.preflight import preflight
+from deployments.listening import serves_others, why_not_here
+from deployments.preflight import doubts, preflight
 from deployments.progress import Steps
 from deployments.replica_faults import fault_in
 from deployments.simulators.process import Simulators
@@ -75,12 +77,12 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
     flags.apply(boot.home)
     os.environ[haproxy.OWNER] = str(os.getpid())
     loaded = load_settings(boot.config, os.environ, boot.profile)
-    for warning in loaded.warnings:
-        console.print(f"[yellow]warning[/] {warning}", soft_wrap=True, highlight=False)
     settings = loaded.settings
+    _warn(console, loaded.warnings)
     port = settings.server.port if port is None else port
     resolved = resolve_platforms(settings, boot.profile)
     preflight(boot, settings)
+    _warn(console, doubts(settings))
     # Here and not above: it knows the indexer, and Ray reads its switches when it is imported.
     from deployments.knowledge.embedders import indexer_options  # noqa: PLC0415
 
@@ -106,6 +108,8 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
             # package called `config` they would find that in place of ours.
             os.chdir(boot.home)
             dashboard = stack.enter_context(_ray(stop))
+            if not dashboard:
+                return
             stop.listen()  # again: Ray has put a handler of its own in place of ours
             if simulators is not None:
                 simulators.wait_until_up()
@@ -123,6 +127,11 @@ def run(boot: Boot, port: int | None, console: Console) -> None:
             if simulators is not None:
                 simulators.keep_alive()
         console.print("stopping when the answers under way are given (Ctrl-C again: at once) …")
+
+
+def _warn(console: Console, warnings: Iterable[object]) -> None:
+    for warning in warnings:
+        console.print(f"[yellow]warning[/] {warning}", soft_wrap=True, highlight=False)
 
 
 @contextlib.contextmanager
@@ -145,33 +154,39 @@ def _refuse_silent(resolved: Sequence[ResolvedPlatform]) -> None:
 
 
 def _refuse_taken(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            message = f"{host}:{port} is taken; choose another with `make run PORT=…`"
-            raise StartError(message) from None
+    """Return if the address can be listened at; raises StartError with why not."""
+    if (why := why_not_here(host, port)) is not None:
+        raise StartError(why)
 
 
 @contextlib.contextmanager
 def _ray(stop: Stop) -> Iterator[str]:
-    """A Ray node of our own; yields its dashboard's address."""
+    """A Ray node of our own; yields its dashboard's address, and nothing of one that was not to be."""
     import ray  # noqa: PLC0415  after the flags, and not for `supportmax check`
 
     from actors import names  # noqa: PLC0415
 
-    context = ray.init(
-        address="local",
-        namespace=names.NAMESPACE,
-        include_dashboard=True,
-        dashboard_host="127.0.0.1",
-        # Replicas ask for a tenth each; on one core the controller would not fit otherwise.
-        num_cpus=max(4, os.cpu_count() or 1),
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-    )
+    ours = below(os.getpid())
+    # Of a terminal's Ctrl-C the dashboard dies while it starts, which Ray tells in forty lines, or
+    # waits a minute for.
+    with stop.at_once():
+        context = ray.init(
+            address="local",
+            namespace=names.NAMESPACE,
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            # Replicas ask for a tenth each; on one core the controller would not fit otherwise.
+            num_cpus=max(4, os.cpu_count() or 1),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+        )
+    if stop.asked:
+        # It does not know of all its processes yet, and some would look for each other for a minute.
+        with ended_after(below(os.getpid()) - ours), _quiet():
+            ray.shutdown()
+        yield ""
+        return
     gcs = ray.get_runtime_context().gcs_address
     try:
         yield f"http://{context.dashboard_url}"
@@ -286,6 +301,10 @@ def _wait_until_ready(address: str, stop: Stop) -> None:
             with urlopen(f"{address}/readyz", timeout=5.0) as answer:  # noqa: S310  our own address
                 if answer.status == 200:
                     return
+        except HTTPError as refused:
+            if serves_others(refused):
+                return
+            stop.wait(0.1)
         except (URLError, OSError):
             stop.wait(0.1)
     if not stop.asked:

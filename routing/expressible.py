@@ -11,7 +11,8 @@ from routing.capability import Capability
 from routing.estimate import TaskFacts
 from routing.platform_profile import PlatformProfile
 from routing.reason import Reason
-from routing.tool_schema import Complaint, Dialect, Findings
+from routing.schema_findings import Complaint, Findings
+from routing.tool_schema import Dialect
 
 MAX_TOOLS_NAMED = 5
 """Tools named one by one; whoever has more to correct corrects these first."""

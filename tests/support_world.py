@@ -29,6 +29,7 @@ from actors.memory import make_memory
 from actors.window_store import InProcessWindows
 from deployments.agent.attempt import Reporter
 from deployments.agent.executor import Executor
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Road, RoadOptions
 from deployments.agent.support import SupportAgent
 from deployments.agent.witness import Witness
@@ -52,6 +53,7 @@ from routing.policies import POLICIES
 from routing.policies.balanced import Weights
 from routing.policy import Strategy
 from routing.scorecard import Snapshot
+from tests.fixed_keys import FixedKeys
 from tests.servers import START_S, Simulators
 
 KEY = "sm-a-key-of-the-tests"
@@ -138,7 +140,7 @@ async def _parts(
     )
     memory = make_memory(database, InProcessWindows(clock), clock)
     context = ContextGateway(sources(indexing, records, memory.facts))
-    agent = SupportAgent(road, context, memory.episodes, 800, clock)
+    agent = SupportAgent(road, context, memory.episodes, 800, clock, Pseudonyms(FixedKeys()))
     chat = Chat(agent, Idempotency(database), clock)
     try:
         yield agent, _application(chat)

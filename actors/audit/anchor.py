@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import socket
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +68,18 @@ def write_anchor(root: Path, at: Position, keys: AuditKeys, now: float) -> None:
         os.close(descriptor)
 
 
+def must_take_heads(root: Path) -> None:
+    """Return if something can be written below the folder, and take it away again where that may be done.
+
+    Raises:
+        OSError: it cannot, or the folder is not there.
+    """
+    descriptor, probe = tempfile.mkstemp(prefix=".probe-", dir=root)
+    os.close(descriptor)
+    with contextlib.suppress(OSError):
+        Path(probe).unlink()
+
+
 def read_anchors(root: Path, chain: str, keys: PublicKeys) -> list[Anchor]:
     """Every head of the chain that was written down, good or not; a last line cut short is none."""
     found = list[Anchor]()
@@ -112,6 +125,11 @@ class Anchoring:
         self._written: Position | None = None
         self._is_failing = False
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last head that was to be written down was not."""
+        return self._is_failing
 
     def start(self) -> None:
         """Begin, on the running event loop."""

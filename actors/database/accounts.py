@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from actors.database.engine import Database
+from actors.database.erasing import is_being_erased
 from actors.database.key_hash import KeyHash
 from actors.database.tables import api_key
 from routing.errors import ConflictError
@@ -68,7 +69,11 @@ class Accounts:
         networks: tuple[str, ...] | None = None,
         created_by: str | None = None,
     ) -> NewApiKey:
-        """Make a key; the secret is in the result and nowhere else."""
+        """Make a key; the secret is in the result and nowhere else.
+
+        Raises:
+            ConflictError: `being_erased`: the person it is for is.
+        """
         key = ApiKey(
             tenant, "", name, roles, now, expires_at, None, "", scopes, networks, None, created_by
         )
@@ -91,7 +96,7 @@ class Accounts:
 
         Raises:
             ConflictError: a key this one replaced, or that replaced it, is still live: two are
-                enough to change a program over, and more are forgotten.
+                enough to change a program over, and more are forgotten. Or `being_erased`.
         """
 
         def work(connection: Connection) -> NewApiKey | None:
@@ -190,6 +195,8 @@ def key_id_of(secret: str) -> str | None:
 
 
 def _insert(connection: Connection, key: ApiKey) -> None:
+    if is_being_erased(connection, key.tenant, key.created_by):
+        raise ConflictError("being_erased", "The person whose key it would be is being erased.")
     connection.execute(
         insert(api_key).values(
             tenant=key.tenant,

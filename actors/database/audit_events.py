@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, func, select, tuple_
 
 from actors.database.audit_tables import audit_event, audit_position
 from actors.database.engine import Database
@@ -86,6 +86,13 @@ class AuditEvents:
         asked = select(audit_position)
         rows = await self._database.read(lambda connection: connection.execute(asked).all())
         return [AuditPosition(*row) for row in rows]
+
+    async def newest(self) -> dict[str, int]:
+        """When the newest row of each chain was recorded, in milliseconds; of all that rows are left of."""
+        event = audit_event.c
+        asked = select(event.chain, func.max(event.at_ms)).group_by(event.chain)
+        rows = await self._database.read(lambda connection: connection.execute(asked).all())
+        return {str(chain): int(at_ms) for chain, at_ms in rows}
 
     async def put(self, events: Sequence[AuditEvent], at: AuditPosition) -> None:
         """Keep the rows, and that the chain was read up to `at`. What is kept already stays.

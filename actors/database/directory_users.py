@@ -125,7 +125,8 @@ class DirectoryUsers:
         """Put `after` in the place of `before`; what ended by it. None: they were changed meanwhile.
 
         Who is not active any more has nothing here any more, and nor has a subject that is nobody's
-        from now on. Who is active again begins anew: nothing of before comes back.
+        from now on. Who is active again begins anew, and so does who becomes a subject that was put out:
+        nothing of before comes back.
 
         Raises:
             NameTaken: the tenant has somebody else of this name or subject.
@@ -146,9 +147,11 @@ class DirectoryUsers:
             changed = update(directory_user).where(*which).values(values_of(keys, after, change))
             if connection.execute(changed).rowcount == 0:
                 return None
+            is_other = before.subject != after.subject
+            anew = {after.subject} if is_other and _was_ended(connection, after) else set()
             return tuple(
                 end_access(connection, after.tenant, subject, after.updated_at, change, folds=folds)
-                for subject in sorted(each for each in over if each is not None)
+                for subject in sorted(each for each in over | anew if each is not None)
             )
 
         return await self._database.write(work)

@@ -114,21 +114,22 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         section="threads", table=thread, whose=named_in(thread, "user_id"), hidden=frozenset({"lease"})
     ),
+    # Before sessions and roles: a maker of whom neither tells anything holds a key to no less than it was given.
+    Holding(
+        section="keys", table=api_key, whose=made_keys(is_live=True), fate="anonymised",
+        blanked={"created_by": PSEUDONYM, "name": "erased", "revoked_at": MOMENT}, hidden=frozenset({"hash"}),
+        why="Keys that opened something until now, without their names; who made them is replaced by a pseudonym.",
+    ),
+    Holding(
+        section="ended_keys", table=api_key, whose=made_keys(is_live=False), fate="anonymised",
+        blanked={"created_by": PSEUDONYM, "name": "erased"}, hidden=frozenset({"hash"}),
+        why="Keys that open nothing, without their names; who made them is replaced by a pseudonym.",
+    ),
     Holding(
         section="sessions", table=session, whose=named_in(session, "subject"),
         hidden=frozenset({"id_hash", "sealed_id_token", "provider_session"}),
     ),
     Holding(section="roles", table=role_assignment, whose=named_in(role_assignment, "subject")),
-    Holding(
-        section="keys", table=api_key, whose=made_keys(is_live=True), fate="anonymised",
-        blanked={"created_by": PSEUDONYM, "revoked_at": MOMENT}, hidden=frozenset({"hash"}),
-        why="Keys that opened something until now; they are revoked, and who made them is replaced by a pseudonym.",
-    ),
-    Holding(
-        section="ended_keys", table=api_key, whose=made_keys(is_live=False), fate="anonymised",
-        blanked={"created_by": PSEUDONYM}, hidden=frozenset({"hash"}),
-        why="Keys that open nothing; who made them is replaced by a pseudonym.",
-    ),
     Holding(
         section="directory_groups", table=directory_member, whose=grouped, fate="kept",
         why=_PROVISIONED,
@@ -216,6 +217,7 @@ NOBODYS: Mapping[str, str] = MappingProxyType(
         "kb_passage": "Of the company's documents.",
         "kb_version": "A number.",
         "legal_hold": "Names those who may not be erased: an erasure never meets a row of it.",
+        "logout_mark": "Hashes of whom a provider signed off; minutes.",
         "logout_token": "A provider's token ids, for as long as they could be shown again.",
         "mcp_tool_seen": "What servers say of their tools.",
         "password_try": "Under a keyed hash of who tried; minutes.",

@@ -133,6 +133,7 @@ def engine_of(server: Server, timeout_s: float | None) -> Engine:
         poolclass=NullPool,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
+        hide_parameters=True,  # what stands in an error stands in a log: statements, and nobody's words
     )
 
     @event.listens_for(engine, "do_connect")

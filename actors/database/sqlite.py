@@ -70,6 +70,7 @@ def _engine(path: Path, *, query_only: bool) -> Engine:
         poolclass=NullPool,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
+        hide_parameters=True,  # what stands in an error stands in a log: statements, and nobody's words
     )
 
     @event.listens_for(engine, "connect")

@@ -40,9 +40,7 @@ class DiscreetDoor:
             return await self._door.call(caller, name, arguments, idempotency_key=idempotency_key)
         seal, reveals = self._seal, other.reveals
         try:
-            told = await aside(
-                seal, len(str(arguments)), lambda: seal.arguments(arguments, reveals)
-            )
+            told = await aside(seal, (arguments,), lambda: seal.arguments(arguments, reveals))
         except NamesUnavailable as error:
             # It is one call; the answer may do without.
             return ToolOutcome(f"Not called: {error.detail}", None, True, "own", name)

@@ -16,7 +16,7 @@ from deployments.agent.hands import Calling, Hands, Made
 from deployments.agent.keeper import Keeper, Traces, owner_of
 from deployments.agent.links import AllowedLinks
 from deployments.agent.outside import taint
-from deployments.agent.pseudonym import safety_id, thread_key
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Arrival, Departure, Limits, Road
 from deployments.agent.tool_loop import TURNS_RESERVED
 from deployments.agent.toolbox import Earlier, Situation, Toolbox
@@ -58,6 +58,7 @@ class SupportAgent:
         episodes: Episodes,
         max_tokens: int,
         clock: Clock,
+        pseudonyms: Pseudonyms,
         toolbox: Toolbox | None = None,
         links: AllowedLinks | None = None,
         sealer: Sealer | None = None,
@@ -67,6 +68,7 @@ class SupportAgent:
         Without a `sealer` platforms are told what people are called, and all the rest.
         """
         self._sealer = sealer
+        self._pseudonyms = pseudonyms
         self._toolbox = toolbox
         self._links = AllowedLinks() if links is None else links
         self._road = road
@@ -152,6 +154,9 @@ class SupportAgent:
         # Whether or not this answer has tools: the next one may, and reads what this one says.
         tainted = earlier.tainted or taint(context.passages)
         is_sealed = seal is not None
+        tenant, named = principal.tenant, self._pseudonyms
+        safety_id = await named.safety_id(tenant, ask.user_id)
+        thread_key = await named.thread_key(tenant, ask.user_id, conversation_id)
 
         def asked(*, with_tools: bool) -> ChatRequest:
             return ChatRequest(
@@ -162,8 +167,8 @@ class SupportAgent:
                 ),
                 stable_system_chars=len(prompt.rules(with_tools=with_tools, sealed=is_sealed)),
                 max_tokens=ask.max_tokens or self._max_tokens,
-                safety_id=safety_id(principal.tenant, ask.user_id),
-                thread_key=thread_key(principal.tenant, ask.user_id, conversation_id),
+                safety_id=safety_id,
+                thread_key=thread_key,
             )
 
         payer, limits = payer_of(principal, ask.user_id, conversation_id), _grounding(ask.limits)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from actors.knowledge.document import Passage
 from actors.memory import Window
@@ -9,6 +10,7 @@ from deployments.agent.outside import is_mail
 from deployments.privacy.request import sealed_messages, sealed_results
 from deployments.privacy.seal import Seal
 from deployments.privacy.sealer import aside
+from deployments.privacy.weight import of_messages
 from routing.message import Message, ToolResult
 
 # Of these a customer is the subject. What the company wrote for everybody tells of nobody: its own
@@ -33,23 +35,22 @@ async def search_of(seal: Seal | None, message: str) -> str:
     """
     if seal is None:
         return message
-    return await aside(seal, len(message), lambda: seal.without(message))
+    return await aside(seal, (message,), lambda: seal.without(message))
 
 
 async def messages_of(seal: Seal | None, messages: Sequence[Message]) -> Sequence[Message]:
     """Turns of tools before, with tokens."""
     if seal is None:
         return messages
-    size = sum(len(one.content) for said in messages for one in said.tool_results)
-    return await aside(seal, size, lambda: sealed_messages(seal, messages))
+    return await aside(seal, of_messages(messages), lambda: sealed_messages(seal, messages))
 
 
 async def results_of(seal: Seal | None, results: tuple[ToolResult, ...]) -> tuple[ToolResult, ...]:
     """What tools answered, with tokens."""
     if seal is None:
         return results
-    size = sum(len(one.content) for one in results)
-    return await aside(seal, size, lambda: sealed_results(seal, results))
+    contents = (one.content for one in results)
+    return await aside(seal, contents, lambda: sealed_results(seal, results))
 
 
 async def told_of(
@@ -58,8 +59,10 @@ async def told_of(
     """The material with tokens; as it is where there is no seal."""
     if seal is None:
         return Told(message, window, passages)
-    size = len(message) + sum(len(turn.text) for turn in window.turns)
-    return await aside(seal, size, lambda: _told(seal, message, window, passages))
+    turns = (turn.text for turn in window.turns)
+    personal = (one.text for one in passages if _is_personal(one))
+    said = chain((message, window.summary), turns, personal)
+    return await aside(seal, said, lambda: _told(seal, message, window, passages))
 
 
 def _told(seal: Seal, message: str, window: Window, passages: Sequence[Passage]) -> Told:

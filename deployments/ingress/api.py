@@ -264,12 +264,17 @@ def application(
             response.headers["Allow"] = routes.methods_at(built, request)
         return response
 
-    larger = {op.path: max(op.max_body_bytes, max_body_bytes) for op in every if op.max_body_bytes}
+    own = {op.path: max(op.max_body_bytes, max_body_bytes) for op in every if op.max_body_bytes}
+    own |= {
+        op.path: min(op.own_body.max_bytes, max_body_bytes)
+        for op in every
+        if op.own_body is not None and op.own_body.max_bytes is not None
+    }
 
     def limit(app: ASGIApp) -> ASGIApp:
-        return BodyLimit(app, max_body_bytes, larger, _refusal)
+        return BodyLimit(app, max_body_bytes, own, _refusal)
 
-    built = routes.build(every, authenticate, permissions, trail, gate)
+    built = routes.build(every, authenticate, permissions, trail, gate, max_body_bytes)
     app = Starlette(
         routes=built,
         middleware=[

@@ -25,6 +25,7 @@ from deployments.security.client_address import networks_of
 from deployments.security.constraints import shortest_s
 from deployments.security.discovery import Directory, policy_for
 from deployments.security.key_makers import KeyMakers
+from deployments.security.naming import Names
 from deployments.security.outbound import outbound_client, outbound_transport
 from deployments.security.peer import Peer
 from deployments.security.pepper import read_pepper, read_peppers
@@ -69,11 +70,11 @@ class AuthEntry:
         self._standing = standing = Standing(
             self.directories, roles.grants, DirectoryChanges(database), clock
         )
-        given = RoleAssignments(database)
-        self._assigned = AssignedRoles(given, roles.grants, clock)
+        given, names = RoleAssignments(database), Names(self.directories)
+        self._assigned = AssignedRoles(given, roles.grants, clock, names)
         vouching: tuple[Vouching, ...] = (*providers, *identities.saml, *identities.directories)
         sources = (standing, self._assigned)
-        entitlements = Entitlements(vouching, roles.grants, sources)
+        entitlements = Entitlements(vouching, roles.grants, sources, names)
         by_name: dict[str, Vouching] = {each.name: each for each in providers if each.signs_on}
         by_name.update({each.name: each for each in identities.saml})
         by_name.update({each.name: each for each in identities.directories})
@@ -86,7 +87,7 @@ class AuthEntry:
 
         store = SessionStore(database)
         makers = KeyMakers(vouching, roles.grants, roles.limits, sources, store)
-        sessions = Sessions(store, principal_of, clock, trail, standing)
+        sessions = Sessions(store, principal_of, clock, trail, standing, names)
         accounts = Accounts(database, read_pepper(boot.key_pepper))
         self._desk = desk = SignOnDesk(
             identities,
@@ -102,7 +103,7 @@ class AuthEntry:
         )
         verifier = TokenVerifier(providers, self._directory, clock)
         self.authentication = Authentication(
-            ApiKeys(accounts, roles.grants, clock, makers),
+            ApiKeys(accounts, roles.grants, clock, makers, names),
             BearerTokens(verifier, entitlements),
             sessions,
             desk.origins,
@@ -113,7 +114,7 @@ class AuthEntry:
             constrained(roles.constraints, clock),
         )
         self._scim = ScimDesk(self.directories, database, trail, clock, standing.news)
-        self._roles = RoleRoutes(roles, given, clock)
+        self._roles = RoleRoutes(roles, given, clock, names)
         self._keys = KeyRoutes(accounts, roles.grants, roles.limits, clock)
 
     def operations(self) -> list[Operation]:

@@ -47,12 +47,13 @@ class KeyRoutes:
             Operation(
                 "POST", "/admin/keys", "Make an API key; its secret is shown once",
                 "keys:manage", "admin", "action", self.create, schema.NewKey, schema.KeyBody,
+                conflict="The person whose key it would be is being erased",
                 intent=self.intent,
             ),
             Operation(
                 "POST", f"{one}/rotate", "Replace an API key; the old one opens a while longer",
                 "keys:manage", "admin", "action", self.rotate, schema.NewKey, schema.RotateBody,
-                conflict="The last replacement of this key still has both keys open",
+                conflict="The last replacement of this key still has both keys open, or its person is being erased",
                 intent=lambda call: [f"overlap_s:{call.body.overlap_s}"],
             ),
             Operation(

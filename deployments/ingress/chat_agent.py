@@ -11,6 +11,7 @@ from config.hosted import HOSTED_MCP
 from config.resolve import resolve_platforms
 from config.settings import Settings
 from deployments.agent.links import AllowedLinks
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Road
 from deployments.agent.support import SupportAgent
 from deployments.agent.toolbox import Hosting, Toolbox
@@ -35,6 +36,7 @@ def support_agent(
     database: Database,
     episodes: Episodes,
     clock: Clock,
+    pseudonyms: Pseudonyms,
     sealer: Sealer | None,
 ) -> SupportAgent:
     """Answers over `road`, from `context`, acting through `gateway`."""
@@ -50,6 +52,7 @@ def support_agent(
         episodes,
         settings.routing.max_tokens,
         clock,
+        pseudonyms,
         toolbox,
         AllowedLinks(chat.link_hosts),
         sealer,

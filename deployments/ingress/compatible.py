@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from starlette.responses import Response
 
 from deployments.agent.budgets import payer_of
-from deployments.agent.pseudonym import safety_id
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Arrival, Departure, Road, Step
 from deployments.ingress import events
 from deployments.ingress.anthropic_messages import Messages
@@ -64,10 +64,12 @@ class Compatible:
         max_text_bytes: int,
         assistants: Assistants,
         runs: ConversationRuns,
+        pseudonyms: Pseudonyms,
         sealer: Sealer | None = None,
     ) -> None:
         """Without a `sealer` platforms are told personal data as it is."""
         self._sealer = sealer
+        self._pseudonyms = pseudonyms
         self._road = road
         self._catalogs = catalogs
         self._max_tokens = max_tokens
@@ -141,7 +143,8 @@ class Compatible:
         self._check_size(len(await call.request.body()), wanted.request)
         tenant = call.principal.tenant
         limits = limits_of(wanted.model, call.request.headers, self._catalog)
-        request = replace(wanted.request, safety_id=safety_id(tenant, wanted.end_user))
+        safety_id = await self._pseudonyms.safety_id(tenant, wanted.end_user)
+        request = replace(wanted.request, safety_id=safety_id)
         if run is not None and run.vendor_conversation is not None:
             if limits.fallback_platforms:
                 raise invalid("header:x-supportmax-fallback", "one platform keeps the conversation")

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from config.platforms import PlatformName
+from deployments.nesting import ShallowJson
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
 
@@ -20,7 +21,7 @@ class ConfigureBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     platform: PlatformName | None = None
-    changes: dict[Key, JsonValue] | None = Field(None, min_length=1, max_length=32)
+    changes: dict[Key, ShallowJson] | None = Field(None, min_length=1, max_length=32)
     restore: int | None = Field(
         None, ge=0, description="the version that is to hold again; 0: the files alone"
     )

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import orjson
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from actors.coordinator.errors import CoordinatorUnavailable
 from actors.database.errors import DatabaseBusy, DatabaseUnavailable, KeysUnavailable
 from actors.sealing.errors import SealBroken
 from deployments.privacy.names import NamesUnavailable
+from deployments.refused import pointer_to, refused
 from deployments.security.errors import IdentityProviderUnavailable, RateLimited
 from routing.errors import (
     AccessError,
@@ -100,31 +101,33 @@ def response(error: Exception) -> Response:
     """`error` as an HTTP response, with the headers its status calls for."""
     body = document(error)
     status = int(str(body["status"]))
-    headers: dict[str, str] = {}
+    return Response(
+        orjson.dumps(body), status, headers(error, status), media_type="application/problem+json"
+    )
+
+
+def headers(error: Exception, status: int) -> dict[str, str]:
+    """What the answer to `error` has beside its body."""
+    told: dict[str, str] = {}
     if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="supportmax"'
+        told["WWW-Authenticate"] = 'Bearer realm="supportmax"'
     if status == 408:
-        headers["Connection"] = "close"  # what is still to come of the body is nobody's
+        told["Connection"] = "close"  # what is still to come of the body is nobody's
     if (wait_s := retry_after_s(error)) is not None:
-        headers["Retry-After"] = str(wait_s)
+        told["Retry-After"] = str(wait_s)
     if isinstance(error, RateLimited):
-        headers |= error.headers
-    return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
+        told |= error.headers
+    return told
 
 
 def from_validation(error: ValidationError) -> RequestError:
     """What pydantic refused, each with a JSON pointer; the values themselves stay out."""
-    found = error.errors(include_url=False, include_input=False)
+    found = refused(error)
     if any(e["type"] == "json_invalid" for e in found):
         return RequestError("malformed_json", "The body is not JSON: " + found[0]["msg"])
-    violations = tuple(Violation(_pointer(e["loc"]), e["msg"]) for e in found)
+    violations = tuple(Violation(pointer_to(e["loc"]), e["msg"]) for e in found)
     where = ", ".join(v.where or "/" for v in violations[:5])
     return RequestError("invalid_request", f"Not as this route expects it: {where}", violations)
-
-
-def _pointer(parts: Sequence[str | int]) -> str:
-    """RFC 6901: the keys are the caller's, and may hold the pointer's own signs."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def from_http(error: HTTPException) -> SupportMaxError:

@@ -19,9 +19,10 @@ from starlette.types import ASGIApp
 from deployments.ingress import problem
 from deployments.ingress.answers import checked
 from deployments.ingress.fit_text import must_ask, must_keep, must_name
+from deployments.ingress.limits import must_be_images
 from deployments.ingress.pages import readable
 from deployments.ingress.parameters import Parameter, must_be_as_long
-from deployments.ingress.route_audit import Watched
+from deployments.ingress.route_audit import Watched, is_change
 from deployments.ingress.said_once import must_say_once
 from deployments.ingress.schema import Problem
 from deployments.ingress.visit import Visit
@@ -80,11 +81,15 @@ class ErrorShape:
 
 @dataclass(frozen=True, slots=True)
 class OwnBody:
-    """A body that a handler reads by itself, as one has to whose caller need not be known."""
+    """A body that a handler reads by itself, as one has to whose caller need not be known.
+
+    One of at most `max_bytes`, where that is less than the configuration says of all.
+    """
 
     model: type[BaseModel]
     media_type: str
     required: bool = True
+    max_bytes: int | None = None
 
 
 PROBLEM = ErrorShape(problem.response, Problem, "application/problem+json", unmet="422")
@@ -137,6 +142,7 @@ def build(
     known: frozenset[str],
     trail: Trail | None = None,
     gate: Gate | None = None,
+    max_text_bytes: int | None = None,
 ) -> list[Route]:
     """The rows as Starlette routes.
 
@@ -146,6 +152,7 @@ def build(
         known: every permission there is.
         trail: where requests are put on record; a table that is only looked at has none.
         gate: the limits of who comes in; None has none.
+        max_text_bytes: what a chat may bring besides images where its row takes more for these.
 
     Raises:
         ValueError: a row is not complete, names an unknown permission, or stands twice.
@@ -165,7 +172,11 @@ def build(
     if gate is not None:
         authenticate = gate.watching(authenticate)
     return [
-        Route(_pattern(op.path), _endpoint(op, authenticate, trail, gate), methods=[op.method])
+        Route(
+            _pattern(op.path),
+            _endpoint(op, authenticate, trail, gate, max_text_bytes),
+            methods=[op.method],
+        )
         for op in operations
     ]
 
@@ -192,7 +203,11 @@ def methods_at(built: Sequence[BaseRoute], request: Request) -> str:
 
 
 def _endpoint(
-    op: Operation, authenticate: Authenticate, trail: Trail | None, gate: Gate | None
+    op: Operation,
+    authenticate: Authenticate,
+    trail: Trail | None,
+    gate: Gate | None,
+    max_text_bytes: int | None,
 ) -> Callable[[Request], Awaitable[ASGIApp]]:
     async def endpoint(request: Request) -> ASGIApp:
         watched, visit = Watched(trail, op, request), Visit(gate, op.rate, request)
@@ -202,13 +217,16 @@ def _endpoint(
                 visit.enter_unnamed()
             else:
                 principal = await visit.enter(authenticate, watched)
-                if op.permission != ANYBODY:
-                    principal.must(op.permission)
+                _must_have(principal, op.permission)
             must_name(request)
             if op.query:
                 must_ask(request)
                 must_be_as_long(request, op.query)
-            body = await _parse(op, request)
+            body = await _parse(op, request, max_text_bytes)
+            if body is not None and is_change(op):
+                # A body may take half a minute: whose right ended in it changes nothing any more.
+                principal = await visit.who(authenticate, watched)
+                _must_have(principal, op.permission)
             call = Call(principal, body, request)
             if op.intent is not None:
                 call.words.extend(op.intent(call))
@@ -228,20 +246,29 @@ def _endpoint(
     return endpoint
 
 
-async def _parse(op: Operation, request: Request) -> BaseModel | None:
+def _must_have(principal: Principal, permission: str) -> None:
+    if permission != ANYBODY:
+        principal.must(permission)
+
+
+async def _parse(op: Operation, request: Request, max_text_bytes: int | None) -> BaseModel | None:
     if op.body is None:
         return None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in {JSON, op.media_type}:
         raise RequestError("unsupported_media_type", f"Send {op.media_type}.")
     sent = await request.body()
+    # Images: what there is besides them is as bounded as any other body.
+    takes_images = op.max_body_bytes is not None and op.rate == "chat"
+    if takes_images and max_text_bytes is not None:
+        must_be_images(sent, max_text_bytes)
     must_keep(sent)
     try:
         body = op.body.model_validate_json(sent)
     except ValidationError as error:
         raise problem.from_validation(error) from error
-    # Images: 13 ms for a body of 5 MB, which is too much to learn nothing by.
-    if op.max_body_bytes is None or op.rate != "chat":
+    # 13 ms for a body of 5 MB, which is too much to learn nothing by.
+    if not takes_images:
         must_say_once(sent)
     return body
 

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from deployments.nesting import ShallowJson
+
 MEDIA_TYPE = "application/scim+json"
 
 
@@ -9,6 +11,8 @@ class ScimBody(BaseModel):
     """A resource or a PATCH, by RFC 7643 and 7644. Names of attributes are written in any case."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+    __pydantic_extra__: dict[str, ShallowJson]
 
 
 class ScimAnswer(BaseModel):

@@ -21,6 +21,7 @@ from actors.database.savings import Savings
 from actors.database.threads import Threads
 from actors.knowledge.client import KnowledgeClient
 from config.loader import load_settings
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.auditing import AuditDesk
 from deployments.bare_logs import bare_logs
 from deployments.boot import Boot
@@ -114,6 +115,7 @@ class Ingress:
         stands = entry.authentication.must_stand
         gateway = await gateway_of(parts, self._federation, audit.trail, stands)
         sealer = await sealer_of(settings.privacy, self._keys, self._database, clock)
+        pseudonyms = Pseudonyms(self._keys)
         self._agent = agent = support_agent(
             boot,
             settings,
@@ -123,6 +125,7 @@ class Ingress:
             self._database,
             memory.episodes,
             clock,
+            pseudonyms,
             sealer,
         )
         threads, max_tokens = Threads(self._database), settings.routing.max_tokens
@@ -139,7 +142,7 @@ class Ingress:
                 clock,
                 self._offers,
                 retirements,
-                lambda: limiting.degraded,
+                lambda: (*limiting.degraded, *audit.degraded),
             ),
             Evidence(desk.decisions, Ledger(self._database), Feedback(self._database), clock),
             Compatible(
@@ -150,6 +153,7 @@ class Ingress:
                 self._max_body_bytes,
                 assistants,
                 runs,
+                pseudonyms,
                 sealer,
             ),
             OpenAIConversations(threads, clock),

@@ -44,11 +44,7 @@ class Visit:
             AccessError: nobody known, or a limit is in the way.
             MisdirectedRequest: another region serves them.
         """
-        try:
-            principal = await authenticate(self._request)
-        except TurnedAway as error:
-            watched.turned_away(error.who)
-            raise
+        principal = await self.who(authenticate, watched)
         if self._gate is not None:
             try:
                 self._passage = await self._gate.admit(principal, self._class)
@@ -56,6 +52,17 @@ class Visit:
                 watched.turned_away(principal)
                 raise
             self._headers = self._passage.headers
+        return principal
+
+    async def who(
+        self, authenticate: "Callable[[Request], Awaitable[Principal]]", watched: "Watched"
+    ) -> "Principal":
+        """Who says who they are, at this moment; raises as `enter` does."""
+        try:
+            principal = await authenticate(self._request)
+        except TurnedAway as error:
+            watched.turned_away(error.who)
+            raise
         watched.known(principal)
         return principal
 

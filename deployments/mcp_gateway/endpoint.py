@@ -13,7 +13,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from config.gateway import GatewaySecurity
 from deployments.mcp_gateway import hosts
@@ -45,6 +45,14 @@ NOBODY = Principal("", "")
 CUSTOMER = "x-supportmax-customer"
 """The header that names whom a connection is about; the client's settings say it, never a model."""
 CONVERSATION = "x-supportmax-conversation"
+
+
+class _NoLonger(Exception):
+    """Whoever was let in is not any more; `refusal` says so."""
+
+    def __init__(self, refusal: Response) -> None:
+        super().__init__()
+        self.refusal = refusal
 
 
 class Endpoint:
@@ -99,16 +107,28 @@ class Endpoint:
         if refused is None:
             caller = await self._caller(request)
             if isinstance(caller, Caller):
-                scope[CALLER] = caller
                 await self._limited.run(caller.principal, self._handle, scope, receive, send)
                 return
             refused = caller
         await refused(scope, receive, send)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request of a caller who is let in."""
+        """One request of a caller who is let in, and is still once all of it is here."""
+
+        async def asked_again() -> Message:
+            message = await receive()
+            if CALLER not in scope and not message.get("more_body", False):
+                # A body may take half a minute: whose right ended in it calls nothing any more.
+                caller = await self._caller(Request(scope))
+                if isinstance(caller, Response):
+                    raise _NoLonger(caller)
+                scope[CALLER] = caller
+            return message
+
         try:
-            await self._sessions.handle_request(scope, receive, send)
+            await self._sessions.handle_request(scope, asked_again, send)
+        except _NoLonger as error:
+            await error.refusal(scope, receive, send)
         except BodyTooSlow as error:
             # Nothing is answered before all of it is here. What is still to come of it is nobody's.
             headers = {"Connection": "close"}

@@ -33,6 +33,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
+from actors.database.errors import DatabaseBusy, DatabaseUnavailable
 from deployments.mcp_gateway.caller import Caller, calling
 from deployments.mcp_gateway.tool import SideEffect, Tool, Trust, offered_name
 from deployments.mcp_gateway.tool_server import Exchange
@@ -125,8 +126,10 @@ class Mounted:
                 return await self._server.call_tool(
                     local_name, dict(arguments), self._context(exchange)
                 )
-        except UnexpectedToolError:
+        except UnexpectedToolError as error:
             _log.exception("the tool %s%s failed", self._name, local_name)
+            if isinstance(error.__cause__, DatabaseBusy | DatabaseUnavailable):
+                return _error("The tool is not available; try again in a moment.")
             return _error("The tool failed; the mistake is ours and is in the log.")
         except ToolError as error:
             return _error(str(error))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pydantic import ValidationError
 from scim2_models import Error, SCIMException
 
+from deployments.refused import refused
 from routing.errors import SupportMaxError
 
 _SHOWN = 5
@@ -31,7 +32,7 @@ def explained() -> Iterator[None]:
     except SCIMException as error:
         raise ScimError(error.status, error.scim_type, _short(error.detail)) from error
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
+        found = refused(error)
         first = Error.from_validation_error(found[0])
         said = [Error.from_validation_error(each).detail or "" for each in found[:_SHOWN]]
         status = first.status or 400

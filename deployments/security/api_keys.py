@@ -10,6 +10,7 @@ from deployments.security.addresses import Address, Network
 from deployments.security.client_address import networks_of, within
 from deployments.security.errors import TurnedAway
 from deployments.security.key_makers import KeyMakers
+from deployments.security.naming import AS_SAID, Names
 from deployments.security.principal import Principal
 from routing.clock import Clock
 from routing.errors import AccessError
@@ -35,6 +36,7 @@ class _Kept:
     principal: Principal
     networks: tuple[Network, ...] | None
     claimed: frozenset[str] | None
+    has_known_maker: bool
 
 
 class ApiKeys:
@@ -50,9 +52,11 @@ class ApiKeys:
         grants: Mapping[str, frozenset[str]],
         clock: Clock,
         makers: KeyMakers | None = None,
+        names: Names = AS_SAID,
     ) -> None:
         """Without `makers` a key is held to nothing but what it was given."""
         self._makers = makers
+        self._names = names
         self._accounts = accounts
         self._grants = grants
         self._clock = clock
@@ -77,6 +81,9 @@ class ApiKeys:
             raise TurnedAway(_WORDS, kept.principal, "key_network")
         if self._makers is None:
             return kept.principal
+        if kept.has_known_maker and not self._makers.know(kept.principal, kept.claimed):
+            # They are erased at this moment, and their keys with them: not one that was less is whole again.
+            kept = await self._look_up(secret, digest)
         return self._makers.held(kept.principal, kept.claimed)
 
     async def _look_up(self, secret: str, digest: bytes) -> _Kept:
@@ -89,25 +96,31 @@ class ApiKeys:
         permissions = frozenset[str]().union(*(self._grants.get(role, ()) for role in key.roles))
         if key.scopes is not None:
             permissions &= key.scopes
+        made_by = _owner(key)
         principal = Principal(
             key.tenant,
             f"{API_KEY}{key.key_id}",
             key.roles,
             permissions,
             as_of=key.created_at,
-            owner=_owner(key),
+            owner=None if made_by is None else self._names.of(key.tenant, made_by),
         )
         if not key.is_live(self._clock.now()):
             self._good.pop(digest, None)
             why = "key_expired" if key.revoked_at is None else "key_revoked"
             raise TurnedAway(_WORDS, principal, why)
-        claimed = None
+        claimed, is_known = None, False
         if self._makers is not None and principal.owner is not None:
             claimed = await self._makers.claimed(key.tenant, principal.owner)
+            if claimed is None and made_by is not None and made_by != principal.owner:
+                # Sign-ons from before names were kept in one spelling are under the one of the key.
+                claimed = await self._makers.claimed(key.tenant, made_by)
+            is_known = self._makers.know(principal, claimed)
         networks = None if key.networks is None else networks_of(key.networks)
         if len(self._good) >= CACHE_MAX:
             self._good.clear()
-        self._good[digest] = kept = _Kept(until, key.expires_at, principal, networks, claimed)
+        kept = _Kept(until, key.expires_at, principal, networks, claimed, is_known)
+        self._good[digest] = kept
         return kept
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from config.security import RoleRule
 from deployments.security.errors import TokenRefused
+from deployments.security.naming import AS_SAID, Names
 from deployments.security.principal import Principal
 from deployments.security.token_roles import RoleRules, scopes_in
 from deployments.security.tokens import TokenVerifier
@@ -50,6 +51,7 @@ class Entitlements:
         providers: Iterable[Vouching],
         grants: Mapping[str, frozenset[str]],
         sources: Sequence[RoleSource] = (),
+        names: Names = AS_SAID,
     ) -> None:
         """Read the rules.
 
@@ -58,6 +60,7 @@ class Entitlements:
         """
         self._grants = grants
         self._sources = tuple(sources)
+        self._names = names
         self._rules: dict[str, RoleRules] = {}
         for provider in providers:
             for rule in provider.roles:
@@ -73,6 +76,7 @@ class Entitlements:
     def principal(self, provider: Vouching, subject: str, roles: frozenset[str]) -> Principal:
         """Somebody of the provider's own tenant, with these roles and those that are theirs just now."""
         tenant = provider.tenant
+        subject = self._names.of(tenant, subject)
         roles = roles.union(*(source.roles_of(tenant, subject) for source in self._sources))
         granted = frozenset[str]().union(*(self._grants.get(role, ()) for role in roles))
         return Principal(tenant, subject, roles, granted)

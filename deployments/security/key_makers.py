@@ -68,6 +68,14 @@ class KeyMakers:
         """What a provider's word gave the maker of a key when they last signed on; None if unknown."""
         return await self._sign_ons.last_roles(tenant, maker)
 
+    def know(self, key: Principal, claimed: frozenset[str] | None) -> bool:
+        """Whether anything here says what the maker of a key may do; raises DatabaseUnavailable."""
+        maker = key.owner
+        if maker is None or maker.startswith(API_KEY):
+            return False
+        here = [source.knows(key.tenant, maker) for source in self._sources]
+        return claimed is not None or any(here)
+
     def held(self, key: Principal, claimed: frozenset[str] | None) -> Principal:
         """The key with at most what its maker may do at this moment.
 
@@ -79,12 +87,9 @@ class KeyMakers:
             DatabaseUnavailable: what the maker was given could not be read for too long.
         """
         maker = key.owner
-        if maker is None or maker.startswith(API_KEY):
+        if maker is None or not self.know(key, claimed):
             return key
-        is_known = [source.knows(key.tenant, maker) for source in self._sources]
         if claimed is None:
-            if not any(is_known):
-                return key
             name = maker.removeprefix(PROGRAM).partition(":")[0]
             claimed = self._claimable.get((key.tenant, name), frozenset())
         has = claimed.union(*(source.roles_of(key.tenant, maker) for source in self._sources))

@@ -125,6 +125,7 @@ class PasswordSignOn:
             "",
             # They typed it just now: a directory needs to say no more.
             signed_on_at=self._clock.now(),
+            vouched_at=None,
         )
         if previous:
             await self._sessions.end(previous)

@@ -34,9 +34,10 @@ from routing.exchange import ChatRequest
 from routing.message import Message
 from tests.contract.test_sealed import sent
 from tests.contract.test_tool_loop import CALLING, over
+from tests.fixed_keys import FixedKeys
 from tests.names_world import PYTHON, made_pipelines, reading
 from tests.servers import Simulators
-from tests.unit.acting.world import FixedKeys, World
+from tests.unit.acting.world import World
 from tests.unit.gateway.tool_world import Shop, said, tool
 
 # The training knows the words of none of these.

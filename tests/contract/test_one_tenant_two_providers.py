@@ -80,8 +80,8 @@ async def test_what_somebody_asked_for_ends_with_them(tmp_path: Path) -> None:
             ("nobodys", "key:2", "key:2"),
         ):
             assert await store.request(approval(name, principal, person, now)) is not None
-        await store.decide("acme", "approved", "approved", "oidc:bob", ("admin",), now)
-        await store.decide("acme", "denied", "denied", "oidc:bob", ("admin",), now)
+        await store.decide("acme", "approved", "approved", "oidc:bob", "oidc:bob", ("admin",), now)
+        await store.decide("acme", "denied", "denied", "oidc:bob", "oidc:bob", ("admin",), now)
         agreed = await store.agree("acme", "nobodys", "oidc:ann", now)
         assert agreed is not None
         assert agreed.first_by == "oidc:ann"

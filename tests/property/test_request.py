@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from deployments.platforms.anthropic import codec as anthropic
 from routing.exchange import ChatRequest, ResponseSchema
 from routing.message import Json, ToolSpec
-from routing.tool_schema import MAX_COMPLAINTS, Dialect, response_findings, tool_findings
+from routing.schema_findings import MAX_COMPLAINTS
+from routing.tool_schema import Dialect, response_findings, tool_findings
 from tests.property.test_codec import conversations, names, texts, values
 
 SAMPLING = {"temperature", "top_p", "top_k"}

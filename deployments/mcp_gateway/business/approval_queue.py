@@ -112,7 +112,8 @@ class ApprovalQueue:
         What a key asked for that is nobody's takes the yes of two people, and waits after the first.
 
         Raises:
-            AccessError: there is none in the tenant, or the approver may not decide this one.
+            AccessError: there is none in the tenant, the approver may not decide this one, or was
+                put out, of which this replica may not have heard.
             ConflictError: it was decided otherwise, or expired.
         """
         approver.must(DECIDE)
@@ -232,8 +233,8 @@ class ApprovalQueue:
         if approved:
             await self._must_be_able(row, approver, offered)
         decided = await self._store.decide(
-            row.tenant, row.id, word, approver.subject, tuple(sorted(approver.roles)),
-            self._clock.now(),
+            row.tenant, row.id, word, approver.person, approver.subject,
+            tuple(sorted(approver.roles)), self._clock.now(),
         )  # fmt: skip
         return await self._told(row.id, decided, word, approver)
 

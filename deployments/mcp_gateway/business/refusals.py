@@ -11,11 +11,11 @@ from actors.database.tool_calls import (
     UnderWay,
     Unfinished,
 )
+from deployments.refused import pointer_to, refused
 from routing.errors import ConflictError, RequestError, SupportMaxError, Violation
 
-# A model corrects a few at a time, and what it invented may be any number of any length.
+# A model corrects a few at a time, and what it invented may be any number.
 _SHOWN = 10
-_PART_MAX = 64
 
 _REUSED = "The idempotency key was used for another call."
 _UNDER_WAY = "This call is under way; ask again with the same key."
@@ -54,15 +54,7 @@ def told(done: Known | Postponed, *, may_repeat: bool) -> Outcome:
 
 def invalid(error: ValidationError) -> RequestError:
     """What the schema refused, without the values: they may be anything a model made up."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    violations = tuple(
-        Violation("".join(f"/{_escaped(part)}" for part in each["loc"]), each["msg"])
-        for each in found[:_SHOWN]
-    )
+    found = refused(error)
+    violations = tuple(Violation(pointer_to(each["loc"]), each["msg"]) for each in found[:_SHOWN])
     said = "; ".join(f"{v.where or '/'}: {v.message}" for v in violations)
     return RequestError("invalid_arguments", f"The arguments do not fit: {said}", violations)
-
-
-def _escaped(part: int | str) -> str:
-    """As a JSON pointer has it."""
-    return str(part)[:_PART_MAX].replace("~", "~0").replace("/", "~1")

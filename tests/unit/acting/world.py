@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from config.privacy import PrivacySettings
 from deployments.agent.exchange import AgentEvent, Answer, Ask, Done
 from deployments.agent.executor import Executor
 from deployments.agent.links import AllowedLinks
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Limits, Road, RoadOptions
 from deployments.agent.support import SupportAgent
 from deployments.agent.toolbox import Toolbox
@@ -39,6 +39,7 @@ from routing.policies.balanced import Weights
 from routing.policy import Strategy
 from routing.requirement import Requirements
 from routing.scorecard import Snapshot
+from tests.fixed_keys import FixedKeys
 from tests.unit.agent.worlds import Board
 from tests.unit.routing.worlds import platform as profile_of
 from tests.unit.tools.desk import Desk, opened, person
@@ -61,16 +62,6 @@ class _Kept:
     async def put(self, rows: Any, *_: object) -> None:
         if isinstance(rows, list):
             self.rows += rows
-
-
-class FixedKeys:
-    """Keys of tenants that are the same in every run."""
-
-    async def ready(self, tenant: str) -> None:
-        """They always are."""
-
-    def derive(self, tenant: str, purpose: str) -> bytes:
-        return sha256(f"{tenant} {purpose}".encode()).digest()
 
 
 class Found:
@@ -211,6 +202,7 @@ async def acting(
             Episodes(Conversations(desk.database), InProcessWindows(clock), desk.database.sealing),
             800,
             clock,
+            Pseudonyms(FixedKeys()),
             Toolbox(
                 gateway,
                 offered,

@@ -254,3 +254,16 @@ async def test_closing_finishes_what_waits_and_takes_nothing_new(tmp_path: Path)
         await database.write(saving("late"))
     with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
         assert connection.execute("SELECT name FROM checkpoint").fetchall() == [("last",)]
+
+
+async def test_what_is_written_stands_in_no_error(database: Database) -> None:
+    """An error ends up in a log: it may tell the statement, and no word of whoever it was about."""
+    words = "please move my account before my surgery"
+    row = {"name": "a", "version": 1, "at": 0.0, "body": words}
+    twice = [row, row]
+    with pytest.raises(IntegrityError) as refused:
+        await database.write(
+            lambda connection: connection.execute(insert(checkpoint), twice).close()
+        )
+    assert "INSERT INTO checkpoint" in str(refused.value)
+    assert words not in str(refused.value)

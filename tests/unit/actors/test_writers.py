@@ -96,14 +96,14 @@ async def test_an_approval_is_asked_for_decided_and_spent_once(writers: list[Dat
     [name] = {row.id for row in asked if row is not None}
     words = await asyncio.gather(
         *(
-            store.decide("t", name, "approved" if n % 2 else "denied", f"s{n}", ROLES, NOW)
+            store.decide("t", name, "approved" if n % 2 else "denied", f"s{n}", f"s{n}", ROLES, NOW)
             for n, store in enumerate(stores)
         )
     )
     assert len({(row.state, row.decided_by) for row in words if row is not None}) == 1
     second = await stores[0].request(approval("b", "other"))
     assert second is not None
-    await stores[0].decide("t", "b", "approved", "s", ROLES, NOW)
+    await stores[0].decide("t", "b", "approved", "s", "s", ROLES, NOW)
     spent = await asyncio.gather(*(store.spend("t", "b", NOW) for store in stores))
     assert Counter(spent) == {True: 1, False: WRITERS - 1}
 

@@ -13,6 +13,7 @@ from actors.database.conversations import NewTurn
 from deployments.agent.exchange import Answer, Ask
 from deployments.agent.executor import Executor
 from deployments.agent.own_time import AFTER_MS, BEFORE_MS
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Departure, Limits, Road, RoadOptions
 from deployments.agent.support import SupportAgent
 from deployments.agent.witness import Witness
@@ -28,6 +29,7 @@ from routing.policies.balanced import Weights
 from routing.policy import Strategy
 from routing.requirement import Requirements
 from routing.scorecard import Scorecard
+from tests.fixed_keys import FixedKeys
 from tests.unit.agent.worlds import Board, Scripted, reply
 from tests.unit.routing.worlds import platform, seen
 from tests.unit.virtual_time import LoopClock
@@ -83,7 +85,8 @@ class World:
             clock,
             random.Random(1),  # noqa: S311
         )
-        self.agent = SupportAgent(self.road, nobody, cast("Any", self.store), 100, clock)
+        store = cast("Any", self.store)
+        self.agent = SupportAgent(self.road, nobody, store, 100, clock, Pseudonyms(FixedKeys()))
 
     async def depart(self, limit_ms: float, after_s: float = 0.0) -> Departure:
         """Decided `after_s` after the request came."""

@@ -152,13 +152,16 @@ async def test_the_head_is_written_down_elsewhere_and_a_failure_of_that_is_on_re
     away = world.heads.with_name("heads-away")
     world.heads.rename(away)
     await log.commit(record())
+    told = [anchoring.is_failing]
     await anchoring.once()
     await anchoring.once()
+    told.append(anchoring.is_failing)
     away.rename(world.heads)
     position = log.position
     assert position is not None
     await until_written(log, position.number + 1)
     await log.aclose()
     await anchoring.aclose()
+    assert [*told, anchoring.is_failing] == [False, True, False]
     assert [row["action"] for row in world.records()].count("audit.anchor_failed") == 1
     assert world.faults() == []

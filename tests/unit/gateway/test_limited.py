@@ -8,7 +8,7 @@ import httpx2
 
 from config.gateway import GatewaySecurity
 from config.limits import LimitSettings
-from deployments.mcp_gateway.endpoint import Endpoint
+from deployments.mcp_gateway.endpoint import Authenticate, Endpoint
 from deployments.mcp_gateway.gateway import Gateway
 from deployments.mcp_gateway.wire import mcp_server
 from deployments.security.address_limits import AddressLimits
@@ -24,7 +24,10 @@ from tests.unit.gateway.tool_world import Shop
 
 @asynccontextmanager
 async def behind(
-    at: str = "203.0.113.9", *servers: Shop, **settings: Any
+    at: str = "203.0.113.9",
+    *servers: Shop,
+    authenticate: Authenticate = authenticate,
+    **settings: Any,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client at this address of a gateway with these limits."""
     limits, clock = LimitSettings.model_validate(settings), ManualClock()

@@ -9,10 +9,14 @@ import anyio
 import httpx2
 import pytest
 from mcp_types import CallToolResult
+from starlette.requests import Request
 
+from deployments.security.principal import Principal
 from deployments.security.request_ids import REQUEST_ID
 from deployments.security.timely import BODY_WITHIN_S
+from routing.errors import AccessError
 from routing.message import JsonObject
+from tests.unit.gateway.test_endpoint import authenticate
 from tests.unit.gateway.test_limited import PING, behind
 from tests.unit.gateway.tool_world import Shop, said, tool
 from tests.unit.ingress.test_slow_bodies import trickling
@@ -21,6 +25,11 @@ from tests.unit.virtual_time import VirtualTimeLoop
 SILENT_S = 10 * BODY_WITHIN_S
 AT_ONCE = 4
 """As many requests of a tenant may be under way."""
+HEADERS = {
+    "authorization": "Bearer good",
+    "content-type": "application/json",
+    "accept": "application/json, text/event-stream",
+}
 SENT = json.dumps(PING).encode()
 
 
@@ -38,11 +47,7 @@ async def ponder(arguments: JsonObject) -> CallToolResult:
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     shop = Shop(replace(tool("ponder"), timeout_s=2 * SILENT_S), does=ponder)
     async with behind("203.0.113.9", shop, in_flight=AT_ONCE) as client:
-        client.headers |= {
-            "authorization": "Bearer good",
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-        }
+        client.headers |= HEADERS
         yield client
 
 
@@ -77,6 +82,34 @@ async def test_slow_bodies_keep_a_tenants_places_no_longer_than_their_time(
 async def test_a_body_within_its_time_is_taken(http: httpx2.AsyncClient) -> None:
     slow = trickling(BODY_WITHIN_S / (len(SENT) + 1), SENT)
     assert (await http.post("/mcp", content=slow)).status_code == 200
+
+
+async def test_who_is_let_in_and_is_nobody_when_the_body_is_there_calls_nothing() -> None:
+    """A key is revoked, or somebody put out, within the half minute that a body may take."""
+    called = list[JsonObject]()
+
+    async def change(arguments: JsonObject) -> CallToolResult:
+        called.append(arguments)
+        return said("done")
+
+    async def known_until(request: Request) -> Principal:
+        if asyncio.get_running_loop().time() - began > BODY_WITHIN_S / 2:
+            raise AccessError("unauthenticated", "This key is not valid any more.")
+        return await authenticate(request)
+
+    params = {"name": "shop__change", "arguments": {}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    began = asyncio.get_running_loop().time()
+    async with behind(
+        "203.0.113.9", Shop(tool("change"), does=change), authenticate=known_until
+    ) as http:
+        http.headers |= HEADERS
+        at_once = await http.post("/mcp", content=body)
+        assert (at_once.status_code, len(called)) == (200, 1), at_once.text
+        slow = trickling(0.7 * BODY_WITHIN_S / len(body), body.encode())
+        late = await http.post("/mcp", content=slow)
+        assert (late.status_code, len(called)) == (401, 1), late.text
+        assert "www-authenticate" in late.headers
 
 
 @pytest.mark.parametrize("era", ["2025-06-18", "2026-07-28"])

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from actors.database import Database, Threads, open_database
 from config.assistants import AssistantSettings
 from deployments.agent.executor import Executor
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Road, RoadOptions
 from deployments.agent.witness import Witness
 from deployments.ingress import api
@@ -29,6 +30,7 @@ from routing.clock import ManualClock
 from routing.policies import POLICIES
 from routing.policies.balanced import Weights
 from routing.policy import Strategy
+from tests.fixed_keys import FixedKeys
 from tests.unit.ingress.test_compatible import Blank, Scripted, Unheard
 from tests.unit.routing.worlds import platform
 
@@ -115,6 +117,7 @@ async def running(
             max_text_bytes=3_000_000,
             assistants=Assistants(assistants or {}),
             runs=ConversationRuns(threads, clock),
+            pseudonyms=Pseudonyms(FixedKeys()),
         ),
         Conversations(threads, clock),
         cast("BudgetRoutes", blank),

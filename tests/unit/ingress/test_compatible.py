@@ -31,7 +31,7 @@ from typing_extensions import override
 from config.models import shipped_models
 from deployments.agent.attempt import Reporter
 from deployments.agent.executor import Executor
-from deployments.agent.pseudonym import safety_id
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.agent.road import Road, RoadOptions
 from deployments.agent.witness import Witness
 from deployments.ingress import api, compatible, routes
@@ -59,6 +59,7 @@ from routing.policies import POLICIES
 from routing.policies.balanced import Weights
 from routing.policy import Strategy
 from routing.scorecard import Snapshot
+from tests.fixed_keys import FixedKeys
 from tests.unit.routing.worlds import NOW, platform
 
 if TYPE_CHECKING:
@@ -230,6 +231,7 @@ async def world() -> AsyncIterator[World]:
             max_text_bytes=100_000,
             assistants=Assistants({}),
             runs=cast("ConversationRuns", blank),
+            pseudonyms=Pseudonyms(FixedKeys()),
         ),
         cast("Conversations", blank),
         cast("BudgetRoutes", blank),
@@ -288,7 +290,7 @@ async def test_a_response_is_answered_by_whoever_is_chosen(world: World) -> None
     assert done.usage.input_tokens_details.cached_tokens == 30
     [asked] = world.dear.asked
     assert (asked.system, asked.messages) == ("be kind", (Message("user", "hi"),))
-    assert asked.safety_id == safety_id("acme", "ann")
+    assert asked.safety_id == await Pseudonyms(FixedKeys()).safety_id("acme", "ann")
     assert asked.max_tokens == 800
 
 

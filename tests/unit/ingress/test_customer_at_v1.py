@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from deployments.agent.pseudonym import Pseudonyms
 from deployments.ingress.compatible import Compatible
 from deployments.ingress.openai_chat import ChatCompletions
 from deployments.ingress.openai_chat_schema import ChatCompletionsBody
@@ -63,9 +64,9 @@ def sent_by(role: str) -> Road:
     catalog = SimpleNamespace(profiles=(), platforms={}, by_target={})
     road = Road()
     nothing: Any = SimpleNamespace(at=lambda _now: catalog, find=lambda _model: None)
-    sealer = Sealer(Finder(), Keys(), People())
+    sealer, named = Sealer(Finder(), Keys(), People()), Pseudonyms(Keys())
     routes = Compatible(
-        cast("Any", road), nothing, 100, ManualClock(), 10**6, nothing, nothing, sealer
+        cast("Any", road), nothing, 100, ManualClock(), 10**6, nothing, nothing, named, sealer
     )
     with pytest.raises(Departed):
         asyncio.run(routes._answer(call, ChatCompletions()))

@@ -1,9 +1,11 @@
 """What a platform's wire cannot carry is a reason against it, not against the request."""
 
+from collections.abc import Iterator, Mapping, ValuesView
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from typing_extensions import override
 
 from routing.capability import Capability
 from routing.decision import Decision
@@ -11,11 +13,12 @@ from routing.eligibility import assess
 from routing.errors import RequestError
 from routing.estimate import TaskFacts
 from routing.exchange import ResponseSchema
-from routing.message import Image, JsonObject, ToolSpec
+from routing.message import Image, Json, JsonObject, ToolSpec
 from routing.platform_profile import PlatformProfile
 from routing.reason import Reason
 from routing.request_limits import RequestLimits
 from routing.requirement import Requirements
+from routing.schema_findings import MAX_VALUES
 from routing.scorecard import Scorecard
 from routing.tool_schema import Dialect
 from tests.unit.routing.worlds import CHEAP, DEAR, FACTS, NO_LIMITS, NOW, asked, platform, seen
@@ -53,6 +56,47 @@ def reasons(profile: PlatformProfile, facts: TaskFacts) -> list[Reason]:
 
 def decided(facts: TaskFacts, *profiles: PlatformProfile, name: str | None = None) -> Decision:
     return asked(profiles, seen(), NO_LIMITS, facts, platform=name)
+
+
+def filled(values: int) -> JsonObject:
+    """An object that every strict mode takes, of so many values."""
+    return {**CLOSED, "description": ["x"] * (values - len(CLOSED) - 1)}
+
+
+class Unread(Mapping[str, Json]):
+    """A schema that is counted, and in which nothing is looked for."""
+
+    def __init__(self, inside: JsonObject) -> None:
+        self._inside = inside
+
+    @override
+    def __getitem__(self, key: str) -> Json:
+        raise AssertionError(f"{key} was looked for")
+
+    @override
+    def __len__(self) -> int:
+        return len(self._inside)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inside)
+
+    @override
+    def values(self) -> ValuesView[Json]:
+        return self._inside.values()
+
+
+def test_schemas_that_are_too_large_together_are_a_reason_and_are_not_walked() -> None:
+    """They are walked where nobody else is served meanwhile, once for each dialect."""
+    half = Unread(filled(MAX_VALUES // 2 + 1))
+    one = replace(tools(1), response_schema=ResponseSchema("a", filled(MAX_VALUES)))
+    assert not reasons(limited("google_vertex", GEMINI), one)
+    both = replace(tools(1, strict=True, schema=half), response_schema=ResponseSchema("a", half))
+    both = replace(both, tools=(*both.tools, *tools(1).tools))
+    for profile in (limited("openai", GPT), limited("anthropic", CLAUDE)):
+        [first, second] = reasons(profile, both)
+        assert f"over {MAX_VALUES} values in all schemas together" in first.detail
+        assert (first.code, second.code) == ("tool_schema", "response_schema")
 
 
 def test_more_tools_than_a_platform_takes_is_a_reason_that_names_its_limit() -> None:

@@ -1,6 +1,7 @@
 """The keys command, on a data directory of its own."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from routing.clock import SystemClock
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: Callable[[Path], Path]) -> Path:
     monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path))
-    return tmp_path
+    return begun(tmp_path)
 
 
 def test_a_key_is_shown_once_listed_without_its_secret_and_revoked_once(
@@ -80,6 +81,28 @@ async def test_a_key_that_was_made_for_somebody_is_theirs(
     listed = await printed("list")
     assert listed.count("of okta:00u1a2b3") == 3
     assert listed.count("of okta:00u9z8y7") == 1
+
+
+async def test_somebody_whom_a_directory_knows_by_name_is_written_as_it_names_them(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the tenant that has it; so the key is found when they are put out, or erased."""
+    (home / "own.yaml").write_text(
+        "sso: {provider: oidc, issuer: 'https://login.acme.test', client_id: a, tenant: northwind}\n"
+        "scim: [{provider: oidc, subject: userName}]\n"
+    )
+    own = ["keys", "--config", str(home / "own.yaml")]
+    person = ["--person", "oidc:Ann@Corp.example"]
+
+    async def printed(*arguments: str) -> str:
+        assert await asyncio.to_thread(main, [*own, *arguments]) == 0
+        return capsys.readouterr().out.strip()
+
+    first = await printed("create", "a", *person)
+    await printed("rotate", first.split("_")[1], *person)
+    assert (await printed("list")).count("of oidc:ann@corp.example") == 2
+    await printed("--tenant", "acme", "create", "b", *person)
+    assert "of oidc:Ann@Corp.example" in await printed("--tenant", "acme", "list")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from deployments.demo import ARTICLES, TENANT
 from routing.clock import ManualClock
 
 SUPPORTMAX = Path(sys.executable).with_name("supportmax")
+
+
+@pytest.fixture(autouse=True)
+def _started(tmp_path: Path, begun: Callable[[Path], Path]) -> None:
+    """In all data directories of this page."""
+    for home in (tmp_path, tmp_path / "home", tmp_path / "killed", tmp_path / "clean"):
+        begun(home)
 
 
 def start(home: Path, *arguments: str) -> "subprocess.Popen[str]":
@@ -125,7 +133,6 @@ def test_an_ingest_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
     (docs / "zzz.csv").write_text("Q,A\n" + table)
     arguments = (str(docs), "--audience", "agent", "--column", "title=Q", "--column", "text=A")
     killed = tmp_path / "killed"
-    killed.mkdir()
 
     async def wait_for_rows() -> None:
         database = open_database(killed / "supportmax.sqlite")

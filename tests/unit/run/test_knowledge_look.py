@@ -1,5 +1,6 @@
 """`supportmax knowledge search` and `explain`, as people use them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ from deployments import cli
 
 @pytest.fixture
 def known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    begun: Callable[[Path], Path],
 ) -> Path:
     """Three documents, one of them not for customers."""
-    monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SUPPORTMAX_HOME", str(begun(tmp_path / "home")))
     docs = tmp_path / "docs"
     docs.mkdir()
     for name, audience, text in (
@@ -65,8 +69,11 @@ def test_explain_does_not_tell_a_customer_that_an_article_exists(
 
 
 def test_a_tenant_that_knows_nothing_is_told_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    begun: Callable[[Path], Path],
 ) -> None:
-    monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path))
+    monkeypatch.setenv("SUPPORTMAX_HOME", str(begun(tmp_path)))
     assert cli.main(["knowledge", "--tenant", "nobody", "search", "cats"]) == 1
     assert "nobody knows nothing yet" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Which configuration the commands on a data directory mean when they are told none."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,8 @@ from routing.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    home = tmp_path / "home"
-    home.mkdir()
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: Callable[[Path], Path]) -> Path:
+    home = begun(tmp_path / "home")
     monkeypatch.setenv("SUPPORTMAX_HOME", str(home))
     return home
 

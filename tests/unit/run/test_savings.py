@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from routing.savings import Alternative, Saving
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: Callable[[Path], Path]) -> Path:
     monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    return tmp_path
+    return begun(tmp_path)
 
 
 def keep(home: Path, *, simulated: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,8 +24,8 @@ K3 = Path(__file__).parents[4] / "shared" / "data" / "routing" / "paretobandit_k
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SUPPORTMAX_HOME", str(tmp_path / "home"))
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: Callable[[Path], Path]) -> Path:
+    monkeypatch.setenv("SUPPORTMAX_HOME", str(begun(tmp_path / "home")))
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     return tmp_path
 

@@ -7,9 +7,12 @@ import pytest
 
 from actors.database import Accounts, Database, open_database
 from deployments.security.api_keys import CACHE_S, ApiKeys
+from deployments.security.key_makers import KeyMakers
+from deployments.security.money_limits import MoneyLimits
 from deployments.security.principal import Principal
 from routing.clock import ManualClock
 from routing.errors import AccessError
+from tests.unit.security.test_key_makers import Given, SignOns
 
 GRANTS = {"admin": frozenset({"chat:create", "platforms:read"}), "agent": frozenset({"chat:read"})}
 
@@ -124,3 +127,19 @@ async def test_the_secret_is_nowhere_in_the_database_file(
     kept = b"".join(file.read_bytes() for file in files if file.exists())
     assert made.key.key_id.encode() in kept
     assert made.secret.rpartition("_")[2].encode() not in kept
+
+
+async def test_a_key_that_was_cut_is_not_whole_for_a_moment_while_its_maker_is_erased(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    """Of an erased person nothing is known, which holds a key to nothing: it is looked up again."""
+    given = Given({("acme", "okta:ann"): frozenset({"agent"})})
+    limits = MoneyLimits({})
+    keys = ApiKeys(accounts, GRANTS, clock, KeyMakers([], GRANTS, limits, [given], SignOns()))
+    made = await accounts.create_key(
+        "acme", "hers", frozenset({"admin"}), clock.now(), created_by="okta:ann"
+    )
+    assert "platforms:read" not in (await keys.authenticate(made.secret)).permissions
+    await accounts.revoke_key("acme", made.key.key_id, clock.now())
+    given.roles.clear()  # within the time for which a key is remembered
+    await refused(keys, made.secret)

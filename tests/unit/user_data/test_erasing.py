@@ -105,7 +105,7 @@ async def test_a_key_that_an_erased_person_made_opens_nothing_and_is_nobodys(
     """Whatever it may do, and although no directory ever said who they are."""
     accounts = Accounts(database)
     theirs = await accounts.create_key(
-        ANN.tenant, "crm", frozenset({"admin"}), AT, created_by=ANN.user
+        ANN.tenant, "laptop of ann", frozenset({"admin"}), AT, created_by=ANN.user
     )
     nobodys = await accounts.create_key(ANN.tenant, "shop", frozenset({"agent"}), AT)
     assert await accounts.verify(theirs.secret, AT) is not None
@@ -116,19 +116,30 @@ async def test_a_key_that_an_erased_person_made_opens_nothing_and_is_nobodys(
     ended = await accounts.find_key(theirs.key.key_id)
     assert ended is not None
     assert ended.created_by == report.row.person
-    assert ended.revoked_at == report.row.begun_at
+    assert (ended.revoked_at, ended.name) == (report.row.begun_at, "erased")
 
 
-async def test_a_key_made_while_a_person_is_erased_ends_when_that_is_settled(
+async def test_nobody_makes_a_key_while_they_are_erased(
     database: Database, erasing: Erasing, clock: ManualClock
 ) -> None:
+    """By a session or a key that a replica still remembers; not by replacing one either."""
+    accounts, agent = Accounts(database), frozenset({"agent"})
+    nobodys = await accounts.create_key(ANN.tenant, "shop", agent, AT)
     await erasing.erase(ADMIN, ANN.user)
-    late = await Accounts(database).create_key(
-        ANN.tenant, "late", frozenset({"agent"}), AT, created_by=ANN.user
-    )
+    with pytest.raises(ConflictError) as refused:
+        await accounts.create_key(ANN.tenant, "late", agent, AT, created_by=ANN.user)
+    assert refused.value.code == "being_erased"
+    with pytest.raises(ConflictError):
+        await accounts.replace_key(ANN.tenant, nobodys.key.key_id, AT, 60.0, None, ANN.user)
     clock.advance(SETTLE_S)
     await erasing.go_on(ADMIN, 10)
-    assert await Accounts(database).verify(late.secret, AT) is None
+    await accounts.create_key(ANN.tenant, "another ann", agent, AT, created_by=ANN.user)
+
+
+def test_a_persons_keys_end_before_what_held_them_to_less() -> None:
+    """Whoever dies in the middle leaves no key that may do more than a moment before."""
+    sections = [holding.section for holding in HOLDINGS]
+    assert sections.index("keys") < min(sections.index("sessions"), sections.index("roles"))
 
 
 async def test_of_whom_nothing_is_known_nothing_is_erased(

@@ -110,6 +110,9 @@ class _Broken:
     async def to_seek(self, tenant: str) -> "_Broken":
         return self
 
+    async def to_find(self, tenant: str) -> "_Broken":
+        return self
+
     def _refuse(self, place: object, row: object, stored: object) -> str:
         raise SealBroken(f"{place} cannot be opened")
 

@@ -105,12 +105,20 @@ async def test_who_may_only_have_their_own_gets_their_own_and_nobody_elses(
     ("caller", "user"),
     [
         (Principal("acme", ANN.user, permissions=PERMISSIONS), ANN.user),
+        (Principal("acme", ANN.user, permissions=PERMISSIONS), ANN.user.swapcase()),
         (Principal("acme", "key:1", permissions=PERMISSIONS, owner=ANN.user), ANN.user),
         (ADMIN, ADMIN.subject),
         (ADMIN, "key:of-somebody-else"),
         (ADMIN, "os:0"),
     ],
-    ids=["oneself", "the maker of the key", "the key itself", "another key", "the machine"],
+    ids=[
+        "oneself",
+        "oneself in capitals",
+        "the maker of the key",
+        "the key itself",
+        "another key",
+        "the machine",
+    ],
 )
 async def test_nobody_erases_what_says_that_they_did_it(
     database: Database, memory: Memory, audit: AuditWorld, caller: Principal, user: str

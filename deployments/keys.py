@@ -113,14 +113,16 @@ async def rotate(
         old = await accounts.find_key(key_id)
         ends_at = None if old is None else old.expires_at
         # Nobody's would be cut and ended by nothing.
-        owner = person if person is not None or old is None else old.created_by
+        # As it stands: what its maker's last sign-on gave is found under that spelling.
+        same = None if old is None else old.created_by
+        owner = same if person is None else _named(settings, tenant, person)
         life_s = None if old is None or ends_at is None else ends_at - old.created_at
         overlap_s = hours * 3600
         intent = [f"overlap_s:{overlap_s:.0f}"]
         async with on_record(boot, tenant, "keys rotate", clock, key_id, intent) as recorded:
             made = await accounts.replace_key(
                 tenant, key_id, now, overlap_s, None if life_s is None else now + life_s,
-                _named(settings, tenant, owner),
+                owner,
             )  # fmt: skip
             if made is None:
                 raise _unknown(tenant, key_id)

@@ -5,12 +5,12 @@ conversation finds it again, with what was decided and what came of it, so that 
 asks twice neither fills the queue nor gets a second yes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, select, update
+from sqlalchemy import Boolean, ColumnElement, Connection, Row, Update, bindparam, select, update
 
 from actors.database.approval_outcomes import keep_outcome
 from actors.database.approval_room import has_room
@@ -91,10 +91,12 @@ class ApprovalRow:
 
 
 class Approvals:
-    """Keeps them. Who may decide is not its business."""
+    """Keeps them. Who may decide is not its business; `person` is who does, and `by` what they came by."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, directories: Container[str] | None = None) -> None:
+        """`directories` are the tenants whose directory says who is out; None is every tenant."""
         self._database = database
+        self._directories = directories
 
     async def request(self, new: NewApproval) -> ApprovalRow | None:
         """The living approval of this call, else this one; None if too many wait, or of theirs."""
@@ -149,9 +151,7 @@ class Approvals:
                 pass
         asked = {"of": tenant, "most": limit}
         keys = await self._database.sealing.to_open(tenant)
-        rows = await self._database.read(
-            lambda connection: connection.execute(statement, asked).all()
-        )
+        rows = await self._database.read(lambda c: c.execute(statement, asked).all())
         return [_approval_of(keys, row, now) for row in rows]
 
     async def decide(
@@ -165,8 +165,6 @@ class Approvals:
         now: float,
     ) -> ApprovalRow | None:
         """Decide one that waits; what is decided or expired stays as it is. None: there is none.
-
-        Here and in the next two, `person` is who decides, and `by` what they came by.
 
         Raises:
             AccessError: the directory has put them out; this replica may not have heard yet.
@@ -226,11 +224,13 @@ class Approvals:
         now: float,
         said: Mapping[str, object],
     ) -> ApprovalRow | None:
-        asked = {"of": tenant, "named": approval_id, "whose": person, "now": now}
+        heeds = self._directories is None or tenant in self._directories
+        asked = {"of": tenant, "named": approval_id, "whose": person, "now": now, "heeds": heeds}
         keys = await self._database.sealing.to_open(tenant)
 
         def work(connection: Connection) -> ApprovalRow | None:
-            must_be_in(connection, tenant, person)
+            if heeds:
+                must_be_in(connection, tenant, person)
             for change in changes:
                 connection.execute(change, {**asked, **said})
             row = connection.execute(_ONE, asked).one_or_none()
@@ -243,10 +243,9 @@ def _in_state(state: State) -> ColumnElement[bool]:
     return tool_approval.c.state == state
 
 
-_IS = (tool_approval.c.tenant == bindparam("of")) & (tool_approval.c.id == bindparam("named"))
-_IS_LIVING = (tool_approval.c.tenant == bindparam("of")) & (
-    tool_approval.c.live_key == bindparam("live")
-)
+_c = tool_approval.c
+_IS = (_c.tenant == bindparam("of")) & (_c.id == bindparam("named"))
+_IS_LIVING = (_c.tenant == bindparam("of")) & (_c.live_key == bindparam("live"))
 _WAITS = _in_state("waiting") & (tool_approval.c.expires_at > bindparam("now"))
 _ONE = select(tool_approval).where(_IS)
 _LIVING = select(tool_approval).where(_IS_LIVING)
@@ -272,7 +271,7 @@ _DECIDING = (
     )
 )
 # A yes of theirs that a replica writes which has not heard is not there to be taken back when they go.
-_FIRST_IS_OUT = is_out(tool_approval.c.tenant, tool_approval.c.first_by)
+_FIRST_IS_OUT = bindparam("heeds", type_=Boolean) & is_out(_c.tenant, _c.first_by)
 # Not of one whose first yes is nobody's: two unknowns are not equal.
 _SECONDING = _DECIDING.where(tool_approval.c.first_by == bindparam("first"), ~_FIRST_IS_OUT)
 _AGREEING = (

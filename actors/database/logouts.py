@@ -19,6 +19,7 @@ from actors.database.upsert import insert_into
 class Logout:
     """A provider's logout: which session of its it ends, by name, or else all of a subject's.
 
+    `as_said` is the subject as the provider spells them: a session of before may stand under that.
     `of_subject` are names that mean something together with the subject alone, as SAML's do. It counts
     once until `expires_at`. What the provider said of these sessions at `at` or before opens none of
     them, and its marks stay until `held_until`, when that is too old anyway.
@@ -33,11 +34,12 @@ class Logout:
     at: float
     held_until: float
     of_subject: tuple[str, ...] = ()
+    as_said: str | None = None
 
     @property
     def ends(self) -> ColumnElement[bool]:
         """Which rows of its tenant's and provider's sessions it is about."""
-        which = session.c.subject == self.subject
+        which = session.c.subject.in_([self.subject, self.as_said or self.subject])
         if self.provider_session is not None:
             # A session whose name the provider never told could be the one that it means.
             unnamed = and_(which, session.c.provider_session.is_(None))

@@ -13,6 +13,8 @@ from actors.database.vectors import Vectors
 from actors.knowledge import Records
 from actors.knowledge.embed import Embedder
 from actors.memory import Memory
+from config.identity import identities_of
+from config.scim import directories_of
 from config.settings import Settings
 from deployments.boot import Boot
 from deployments.mcp_gateway.context import ContextGateway
@@ -95,7 +97,9 @@ def approval_queue(parts: Parts) -> "ApprovalQueue":
     """The calls of this region that wait for a human."""
     from deployments.mcp_gateway.business.approval_queue import ApprovalQueue  # noqa: PLC0415
 
-    return ApprovalQueue(Approvals(parts.database), tool_runner(parts), parts.clock)
+    directories = directories_of(parts.settings, identities_of(parts.settings))
+    approvals = Approvals(parts.database, {each.tenant for each in directories})
+    return ApprovalQueue(approvals, tool_runner(parts), parts.clock)
 
 
 async def gateway_of(

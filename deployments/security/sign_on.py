@@ -214,6 +214,7 @@ class SignOn:
             told.session,
             now,
             now + LOGOUT_HELD_S,
+            as_said=told.subject,
         )
         ended = await self._store.end_by_provider(logout, now)
         if ended is None:

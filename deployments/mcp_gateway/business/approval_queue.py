@@ -7,6 +7,7 @@ from typing import Literal
 import orjson
 
 from actors.database.approvals import ApprovalRow, Approvals, NewApproval
+from actors.database.directory_rows import name_key
 from actors.subjects import is_person
 from deployments.mcp_gateway.approvals import Offered
 from deployments.mcp_gateway.business.runner import SERVER, Ready, ToolRunner
@@ -118,7 +119,7 @@ class ApprovalQueue:
         """
         approver.must(DECIDE)
         row = await self._found(approver.tenant, approval_id)
-        if row.principal == approver.subject or row.person == approver.person:
+        if _is_one(row.principal, approver.subject) or _is_one(row.person, approver.person):
             # Their own word by another key of theirs is their own word.
             raise AccessError("forbidden", "Who asks for a call does not approve it.")
         if approved:
@@ -204,7 +205,8 @@ class ApprovalQueue:
         await self._must_be_able(row, approver, offered)
         now = self._clock.now()
         found = await self._store.agree(row.tenant, row.id, approver.person, now)
-        if found is not None and found.state == "waiting" and found.first_by != approver.person:
+        is_second = found is not None and not _is_one(found.first_by, approver.person)
+        if found is not None and found.state == "waiting" and is_second:
             # The first may be put out at this moment, and their yes with them.
             await self._must_be_able(found, approver, offered)
             found = await self._store.second(
@@ -272,6 +274,11 @@ class ApprovalQueue:
             row.expires_at,
             can_confirm=can_confirm,
         )
+
+
+def _is_one(one: str | None, other: str | None) -> bool:
+    """Whether two names are of one, in whatever spelling: a call of before may have been kept in another."""
+    return one is not None and other is not None and name_key(one) == name_key(other)
 
 
 def requester_of(row: ApprovalRow, authority: Principal) -> Caller:

@@ -118,16 +118,18 @@ class SamlSignOff:
         """End what the provider's request names; the request's ID."""
         provider = known.provider
         leaving = leaving_in(received, known, now)
+        said = f"{provider.name}:{leaving.name.text}"
         logout = Logout(
             provider.name,
             leaving.request_id,
             now + 2 * MESSAGE_LIFE_S,
             provider.tenant,
-            self._sessions.named(provider.tenant, f"{provider.name}:{leaving.name.text}"),
+            self._sessions.named(provider.tenant, said),
             None,
             leaving.at,
             now + LOGOUT_HELD_S,
             of_subject=leaving.sessions,
+            as_said=said,
         )
         ended = await self._store.end_by_provider(logout, now)
         if ended is None:

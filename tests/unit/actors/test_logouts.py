@@ -73,6 +73,14 @@ async def test_a_word_is_void_up_to_the_logout_and_good_after_it(database: Datab
     assert not await store.add(replace(ROW, id_hash="h-3"), AT + 50)
 
 
+async def test_a_session_kept_in_the_providers_own_spelling_ends_too(database: Database) -> None:
+    """One of before names were kept in one: the very word that opened it ends it."""
+    store = SessionStore(database)
+    assert await store.add(replace(ROW, subject="p:Ann"))
+    told = replace(LOGOUT, as_said="p:Ann", of_subject=(ROW.provider_session or "s-1",))
+    assert [row.subject for row in await store.end_by_provider(told, AT) or ()] == ["p:Ann"]
+
+
 async def test_marks_go_when_what_they_are_for_is_too_old(database: Database) -> None:
     """With the next logout; one session's name is one mark, however often it is said."""
     store = SessionStore(database)

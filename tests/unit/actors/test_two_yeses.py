@@ -132,3 +132,39 @@ async def test_a_first_yes_that_was_written_as_its_person_was_put_out_is_none(
     assert ada.state == "waiting"
     bob = await desk.gateway.decide(person("admin", "bob"), approval, approved=True)
     assert bob.state == "approved"
+
+
+async def test_a_word_of_before_is_its_persons_in_whatever_spelling_it_was_kept(
+    database: Database,
+) -> None:
+    """Whoever asked does not approve, and nobody is two, because names are kept otherwise now."""
+    desk = await desk_over(database)
+    before = replace(person("admin", "ada"), subject="okta:Ada", owner=None)
+    now = replace(before, subject="okta:ada")
+    asks = replace(person("agent", "ada"), subject="okta:Ada", owner=None)
+    asked = await desk.call(
+        replace(calling(customer="user_128"), principal=asks), "refund_invoice", LARGE
+    )
+    assert asked.needs_approval is not None
+    with pytest.raises(AccessError, match="does not approve"):
+        await desk.gateway.decide(now, asked.needs_approval.id, approved=True)
+    approval = await waiting(desk)
+    for word in (before, now):
+        shown = await desk.gateway.decide(word, approval, approved=True)
+        assert shown.state == "waiting"
+
+
+async def test_where_no_directory_says_who_is_out_a_word_of_whoever_left_one_counts(
+    database: Database,
+) -> None:
+    """The directory was taken out of the configuration, and its last word was that all of them go."""
+    desk = await desk_over(database)
+    approvals = Approvals(database, frozenset({"acme"}))
+    queue = ApprovalQueue(approvals, desk.runner, desk.clock)
+    gateway = Gateway([await tools_server(desk.runner)], desk.clock, queue)
+    approval = await waiting(desk)
+    await put_out(database)
+    first = await gateway.decide(person("supervisor", "sue"), approval, approved=True)
+    assert first.state == "waiting"
+    second = await gateway.decide(person("admin", "ada"), approval, approved=True)
+    assert second.state == "approved"

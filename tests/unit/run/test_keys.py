@@ -101,6 +101,15 @@ async def test_somebody_whom_a_directory_knows_by_name_is_written_as_it_names_th
     first = await printed("create", "a", *person)
     await printed("rotate", first.split("_")[1], *person)
     assert (await printed("list")).count("of oidc:ann@corp.example") == 2
+    # Without a name it stays as it was kept: what the maker's last sign-on gave is found by that.
+    database = open_database(home / "supportmax.sqlite")
+    accounts = Accounts(database, read_pepper(home / "api-keys.pepper"))
+    kept = await accounts.create_key(
+        "northwind", "c", frozenset({"agent"}), 1.0, created_by="oidc:Ann@Corp.example"
+    )
+    await database.aclose()
+    await printed("rotate", kept.key.key_id)
+    assert (await printed("list")).count("of oidc:Ann@Corp.example") == 2
     await printed("--tenant", "acme", "create", "b", *person)
     assert "of oidc:Ann@Corp.example" in await printed("--tenant", "acme", "list")
 

@@ -185,11 +185,13 @@ def _prune(data: dict[str, Value], details: ErrorDetails, unset: Collection[Loc]
 def _left_out(document: Document, unset: Sequence[Unset]) -> list[Notice]:
     """Notices of what is left out; platforms and authorities tell their own.
 
-    So does the provider under `sso` while none of its variables is set: it is not meant to be used.
+    So does the provider under `sso` while none of its variables is set and it is no tenant's yet, as it
+    is shipped: it is not meant to be used.
     """
     missing = {value.loc for value in unset}
     named = {loc for loc, text in document.texts.items() if loc[0] == "sso" and "${" in text}
-    silent = ("platforms.", "mcp.authorities.", *(["sso."] if named <= missing else []))
+    is_as_shipped = named <= missing and ("sso", "tenant") not in document.texts
+    silent = ("platforms.", "mcp.authorities.", *(["sso."] if is_as_shipped else []))
     return [
         Notice(place.path, place.line, value.key, f"{', '.join(value.names)} not set; left out")
         for value in unset

@@ -57,7 +57,8 @@ def _made(
 ) -> Callable[..., logging.LogRecord]:
     def record_of(*args: Any, **more: Any) -> logging.LogRecord:
         record = factory(*args, **more)
-        if record.exc_info is not None and record.exc_info[0] is not None:
+        # False, where asyncio says that there is none.
+        if record.exc_info and record.exc_info[0] is not None:
             traced = _TRACEBACKS.formatException(record.exc_info)
             record.exc_text = traced if bare is None else bare.text(traced)
         if bare is None:

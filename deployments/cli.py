@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             if is_about_data(asked):
                 must_have_started(boot)
+                # Beside a cluster there is none yet, and what goes on record is signed with keys in it.
+                home.mkdir(parents=True, exist_ok=True, mode=0o700)
             return _run(boot, asked, console)
         except ConfigError as error:
             raise located(boot.config, error) from error

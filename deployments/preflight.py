@@ -132,9 +132,9 @@ def _must_be_certificates(boot: Boot, settings: Settings, identities: Identities
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(directory.ca_file)
         except ssl.SSLError as error:
-            named = {file: loc for loc, file in files_named(settings, identities)}
+            named = {Path(file): loc for loc, file in files_named(settings, identities)}
             message = f"{directory.ca_file} holds no certificate in PEM"
-            raise error_at(boot.config, named[str(directory.ca_file)], message) from error
+            raise error_at(boot.config, named[Path(directory.ca_file)], message) from error
 
 
 def _known_twice(settings: Settings) -> Iterator[str]:

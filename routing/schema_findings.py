@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 from routing.message import Json, JsonObject
 
-MAX_VALUES = 20_000
+MAX_VALUES = 20_100
 """JSON values in all schemas of a request that are walked: four for each of the 5,000 properties that
-OpenAI takes, which is the most. They are walked once for each dialect, in 10 to 40 ms,
+OpenAI takes, which is the most, and the object they are in. They are walked once for each dialect, in 10 to 40 ms,
 and meanwhile nobody else is served."""
 
 MAX_COMPLAINTS = 5

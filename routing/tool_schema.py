@@ -87,6 +87,7 @@ _RULES: Mapping[Dialect, _Rules] = {
 }
 # Anthropic's regular expressions know neither lookaround nor back references nor \b.
 _UNKNOWN_REGEX = re.compile(r"\(\?[=!<]|\\[1-9bB]")
+_LOCAL = re.compile(r"#(?:/(?:[^~/]|~[01])*)*")
 _NAMED = ("properties", "$defs", "definitions")
 _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties")
@@ -281,8 +282,11 @@ def _listed(value: Json) -> Sequence[Json]:
 
 
 def _resolve(root: JsonObject, reference: str) -> Json:
-    """What a local reference points to, or None."""
-    if not reference.startswith("#"):
+    """What a local reference points to, or None.
+
+    Each place has one spelling (RFC 6901), so who follows references goes to each but once.
+    """
+    if not _LOCAL.fullmatch(reference):
         return None
     found: Json = root
     for key in reference[1:].split("/")[1:]:

@@ -187,6 +187,17 @@ def test_a_provider_of_which_one_variable_is_missing_is_told_at_every_start() ->
     assert load_settings(None, {}, "production").warnings == ()
 
 
+def test_a_tenants_provider_that_lacks_its_only_variable_is_told_too(tmp_path: Path) -> None:
+    """Or programs whose tokens it took before would be refused without a word."""
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "sso: {provider: oidc, issuer: 'https://login.acme.test', tenant: acme, client_id: a,\n"
+        "  client_secret: '${NOPE}', audiences: [b]}\n"
+    )
+    (only,) = load_settings([file], {}, "production").warnings
+    assert str(only).endswith("sso.client_secret: NOPE not set; left out")
+
+
 def test_check_says_it_and_fails(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("limits:\n  networks:\n    - ${OFFICE_NET}\n    - 198.51.100.0/24\n")

@@ -78,6 +78,16 @@ def test_a_recursion_is_logged_by_its_innermost_frames(
     assert (EMAIL in written.getvalue()) is (pii == "off")
 
 
+@pytest.mark.parametrize("pii", ["seal", "off"])
+def test_who_says_that_there_is_no_traceback_is_logged(
+    written: io.StringIO, pii: Literal["seal", "off"]
+) -> None:
+    """As asyncio does of a task that nobody waits for."""
+    bare_logs(PrivacySettings(pii=pii))
+    logging.getLogger("bare").error("pending", exc_info=False)
+    assert written.getvalue() == "pending\n"
+
+
 def test_a_line_that_logging_cannot_format_is_left_to_logging(written: io.StringIO) -> None:
     bare_logs(PrivacySettings())
     record = logging.getLogRecordFactory()("bare", 40, "a.py", 1, "%d", ("none",), None)

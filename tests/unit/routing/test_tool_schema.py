@@ -170,10 +170,24 @@ def test_a_root_that_refers_to_itself_is_recursion_too() -> None:
     assert at(schema, ANTHROPIC) == at(schema, GEMINI) == ["/properties/next/$ref"]
 
 
-@pytest.mark.parametrize("reference", ["#/$defs/nothing", "https://example.com/schema.json"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "#/$defs/nothing", "https://example.com/schema.json",
+        # Other ways to write a place would have it walked once for each of them.
+        "#0/$defs/there", "#$defs/there", "#/$defs/the~re", "#/$defs/there~",
+    ],
+)  # fmt: skip
 def test_a_reference_that_leads_out_of_the_schema_is_refused(reference: str) -> None:
     """Nobody fetches a schema."""
-    assert at(closed(a={"$ref": reference}), ANTHROPIC) == ["/properties/a/$ref"]
+    places = {"there": TEXT, "the~re": TEXT, "there~": TEXT}
+    schema = {**closed(a={"$ref": reference}), "$defs": places}
+    assert at(schema, ANTHROPIC) == ["/properties/a/$ref"]
+
+
+def test_a_reference_to_a_name_with_the_pointers_own_signs_is_followed() -> None:
+    schema = {**closed(a={"$ref": "#/$defs/x~1y~0z"}), "$defs": {"x/y~z": TEXT}}
+    assert at(schema, ANTHROPIC) == []
 
 
 def test_google_takes_nothing_beside_a_reference() -> None:

@@ -8,6 +8,7 @@ from urllib.error import HTTPError
 import pytest
 
 from deployments.listening import serves_others, why_not_here
+from tests.ports import free_port
 
 
 def test_only_an_address_in_use_is_taken() -> None:
@@ -19,7 +20,7 @@ def test_only_an_address_in_use_is_taken() -> None:
             said = why_not_here(host, port)
             assert said is not None
             assert said.startswith(f"{host}:{port} is taken")
-    assert why_not_here("127.0.0.1", port) is None
+    assert why_not_here("127.0.0.1", free_port()) is None
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,19 @@ def test_what_is_not_there_is_told_with_file_line_and_key(
     assert f"own.yaml:{said}" in told.out + told.err
 
 
+def test_an_authority_that_is_none_is_told_however_its_path_is_written(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home / "own.yaml"
+    files = f"ca_file: {home}/./own.yaml, password_file: {path}"
+    directory = f"{{url: 'ldaps://dc.test', bind_dn: cn=s, base_dn: dc=test, {files}}}"
+    ldap = f"{{provider: ldap, tenant: t, public_url: 'https://s.test', directory: {directory}}}"
+    path.write_text(f"sso_providers:\n  corp: {ldap}\n")
+    assert main(["check", str(path)]) == 1
+    shown = capsys.readouterr()
+    assert "own.yaml holds no certificate in PEM" in shown.out + shown.err
+
+
 def test_a_library_that_is_not_installed_is_told_with_the_command_that_installs_it(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.database import open_database
 from actors.sealing.errors import ProviderRefused
 from deployments import cli
 from routing.errors import BudgetExceeded, ConflictError, SupportMaxError
@@ -60,6 +61,18 @@ def test_a_configured_database_is_asked_wherever_the_command_stands(
     told = capsys.readouterr().err
     assert "nothing was ever started" not in told
     assert str(tmp_path) in told
+
+
+def test_a_command_beside_a_cluster_makes_its_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does is signed with a key that is kept there."""
+    home, own = tmp_path / "home", tmp_path / "own.yaml"
+    monkeypatch.setenv("SUPPORTMAX_HOME", str(home))
+    own.write_text(f"database: {{url: 'sqlite:///{tmp_path}/elsewhere.db'}}\n")
+    open_database(tmp_path / "elsewhere.db")
+    assert cli.main(["keys", "--config", str(own), "create", "x"]) == 0
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

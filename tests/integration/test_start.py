@@ -84,10 +84,8 @@ def test_a_broken_configuration_names_file_line_and_key(
     assert not (tmp_path / "supportmax.sqlite").exists()
 
 
-def test_what_stops_every_replica_is_told_in_its_own_words_and_nothing_stays(
-    tmp_path: Path,
-) -> None:
-    """A file that only a replica looks into: its error comes through Serve, without the frames around it."""
+def test_what_would_stop_every_replica_is_told_before_there_are_any(tmp_path: Path) -> None:
+    """A file that they alone work with: where it is named, and nothing was started."""
     garbage, path = tmp_path / "idp.pem", tmp_path / "sso.yaml"
     garbage.write_text("no certificate")
     path.write_text(
@@ -99,7 +97,8 @@ def test_what_stops_every_replica_is_told_in_its_own_words_and_nothing_stays(
     with starting(path) as product:
         assert product.wait(START_S) == 1
         [told] = [line for line in product.said.splitlines() if line.startswith("error")]
-        assert told == f"error the replicas did not start: {garbage}: is no certificate in PEM"
+        where = f"{path}:6: sso_providers.corp.certificate_files[0]"
+        assert told == f"error {where}: {garbage} is no certificate in PEM"
         assert "Traceback" not in product.said
         wait_until_gone(product)
 

@@ -25,6 +25,15 @@ def one_line(said: str) -> str:
     return lines[0]
 
 
+def wait_until_there(product: Product, title: str) -> None:
+    """Return as soon as the start has come so far that this process is there."""
+    until = time.monotonic() + START_S
+    while not product.processes(title):
+        assert product.process.poll() is None, product.said
+        assert time.monotonic() < until, product.said
+        time.sleep(LOOK_S)  # nothing says that a process of Ray's was started
+
+
 def test_production_does_not_start_with_simulators(tmp_path: Path) -> None:
     """Without a credential there is nobody to ask, and a demo does not answer customers."""
     ended = refused(tmp_path, "--profile", "production", "--port", str(free_port()))
@@ -108,11 +117,7 @@ def test_ctrl_c_while_ray_starts_ends_it_soon_and_in_no_other_words(tmp_path: Pa
     path = tmp_path / "one.yaml"
     path.write_text(ONE_PLATFORM)
     with starting(path) as product:
-        until = time.monotonic() + START_S
-        while not product.processes("dashboard/dashboard.py"):
-            assert product.process.poll() is None, product.said
-            assert time.monotonic() < until, product.said
-            time.sleep(LOOK_S)
+        wait_until_there(product, "dashboard/dashboard.py")
         os.killpg(product.process.pid, signal.SIGINT)
         asked_at = time.monotonic()
         assert product.wait() == 0, product.said
@@ -126,11 +131,7 @@ def test_whoever_ends_it_in_mid_start_with_all_its_processes_leaves_none(tmp_pat
     path = tmp_path / "one.yaml"
     path.write_text(ONE_PLATFORM)
     with starting(path) as product:
-        until = time.monotonic() + START_S
-        while not product.processes("bin/haproxy"):
-            assert product.process.poll() is None, product.said
-            assert time.monotonic() < until, product.said
-            time.sleep(LOOK_S)
+        wait_until_there(product, "bin/haproxy")
         os.killpg(product.process.pid, signal.SIGTERM)
         assert product.wait() == 1
         assert "send it to this process alone" in product.said
